@@ -1,0 +1,310 @@
+"""What every layer kind is made of: its base classes, the facts a layer answers with, and the types of its fields.
+
+A kind is a frozen record (its fields are the words a document writes) plus what is true of that kind alone:
+`check`, `output`, `parameters`, `operations`, `reach`. The engine asks once, through `facts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from cnncalc.indexing import IndexMap
+from cnncalc.layers.fields import Declared, SideSizes
+from cnncalc.shapes import Shape, elements, sizes_text
+
+# What a layer answers with --------------------------------------------------------------------------------------------
+
+Role = Literal["weight", "bias", "buffer", "counter"]
+
+
+class Parameter(NamedTuple):
+    """A named tensor a layer holds.
+
+    `weight` and `bias` are trained; a `buffer` is not (running statistics, fixed centres); a `counter` is an int64
+    scalar that a framework keeps beside them (torch's num_batches_tracked) and that counts as nothing here.
+    """
+
+    name: str
+    shape: Shape
+    role: Role
+
+
+class Operations(NamedTuple):
+    """Exact counts of arithmetic for one image.
+
+    An accumulation of n products is n multiplies and n adds, a bias one add more: so 2 · macs + biases + every other
+    operation is what adding all these up gives. Sign changes, copies and indexing are not arithmetic.
+    """
+
+    multiplies: int = 0
+    adds: int = 0  # subtractions too
+    comparisons: int = 0
+    divisions: int = 0
+    exponentials: int = 0
+    logarithms: int = 0
+    roots: int = 0  # square roots
+    powers: int = 0  # any other exponent
+    error_functions: int = 0
+
+    def __add__(self, other: Operations) -> Operations:  # type: ignore[override]
+        return Operations(*[a + b for a, b in zip(self, other, strict=True)])
+
+    def and_macs(self, macs: int) -> Operations:
+        """With a multiply and an add for each multiply-accumulate."""
+        return self._replace(multiplies=self.multiplies + macs, adds=self.adds + macs) if macs else self
+
+    def times(self, count: int) -> Operations:
+        return Operations(*[count * operation for operation in self])
+
+
+NO_OPERATIONS = Operations()
+
+
+class AxisReach(NamedTuple):
+    """Along one spatial axis: the first and the last input index that output index o reads."""
+
+    low: IndexMap
+    high: IndexMap
+
+
+class Everything(NamedTuple):
+    """Each output unit reads the whole input (a dense layer, global pooling)."""
+
+
+class Rearranged(NamedTuple):
+    """Each output unit is one input unit, but places are gone: a flatten, a reshape."""
+
+
+class Pointwise(NamedTuple):
+    """Each output unit reads the place it stands at, and nothing else along any axis."""
+
+
+class AxesSwapped(NamedTuple):
+    """Spatial axes in another order; `order[a]` is the input axis that output axis a was."""
+
+    order: tuple[int, ...]
+
+
+class Untracked(NamedTuple):
+    """Units read different parts of the input, as no window does (a spatial concat, channels of a vector)."""
+
+
+Reach = Pointwise | Everything | Rearranged | AxesSwapped | Untracked | tuple[AxisReach, ...]
+
+POINTWISE, EVERYTHING, REARRANGED, UNTRACKED = Pointwise(), Everything(), Rearranged(), Untracked()
+
+
+class Remark(NamedTuple):
+    """Something a layer has to say that is no error; `field` is the field it speaks of."""
+
+    code: str
+    message: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is true of a layer given its inputs; every count for one image."""
+
+    output: Shape
+    parameters: tuple[Parameter, ...]
+    weights: int
+    biases: int
+    buffers: int
+    macs: int
+    operations: Operations
+    connections: int
+    activations: int
+    reach: Reach
+    remarks: tuple[Remark, ...]
+
+
+class LayerError(Exception):
+    """A layer that cannot be: raised by kinds, turned into a Diagnostic where the layer's place is known.
+
+    `message` and `help` may hold `{0}`, `{1}` ...: the given shapes, written as the document writes shapes. `field` is
+    the field at fault; `sources` are the positions of inputs whose origin a note should name.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *shapes: Shape,
+        field: str = "",
+        label: str = "",
+        help: str = "",
+        sources: Iterable[int] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.shapes = code, message, shapes
+        self.field, self.label, self.help, self.sources = field, label, help, tuple(sources)
+
+
+# Sizes ----------------------------------------------------------------------------------------------------------------
+
+
+def per_axis(value: int | tuple[int, ...], rank: int, field: str) -> tuple[int, ...]:
+    """A size for each of `rank` spatial dimensions."""
+    if isinstance(value, int):
+        return (value,) * rank
+    check_length(value, rank, field)
+    return value
+
+
+def sides(value: SideSizes, rank: int, field: str) -> list[tuple[int, int]]:
+    """(before, after) for each of `rank` spatial dimensions."""
+    if isinstance(value, int):
+        return [(value, value)] * rank
+    check_length(value, rank, field)
+    return [(side, side) if isinstance(side, int) else side for side in value]
+
+
+def check_length(value: tuple[Any, ...], rank: int, field: str) -> None:
+    if len(value) != rank:
+        raise LayerError(
+            "wrong-number-of-sizes",
+            f"`{field}` has {len(value)} {'size' if len(value) == 1 else 'sizes'}, "
+            f"but the input has {rank} spatial {'dimension' if rank == 1 else 'dimensions'}",
+            field=field,
+            label=f"{rank} needed" if rank else "",
+            help=f"give one number, or a list of {rank}" if rank else "put this layer where the input is still spatial",
+        )
+
+
+def spatial(input: Shape, kind: str) -> tuple[int, ...]:
+    """The spatial sizes; an error where there are none."""
+    if len(input) == 1:
+        raise LayerError(
+            "no-spatial-dimensions",
+            f"`{kind}` needs a spatial input, but gets a vector of {input[0]}",
+            sources=(0,),
+            help="put it before the layer that flattens, or use `reshape` first",
+        )
+    return input[1:]
+
+
+def check_divides(channels: int, groups: int, field: str) -> None:
+    if channels % groups:
+        raise LayerError(
+            "groups-divide-channels",
+            f"{channels} channels do not split into {groups} equal groups",
+            field=field,
+            label=f"must divide {channels}",
+            sources=(0,),
+        )
+
+
+# The base classes -----------------------------------------------------------------------------------------------------
+
+
+class Kind(Declared):
+    """What layers and merges have in common."""
+
+    kind: ClassVar[str]
+    main: ClassVar[str] = ""  # the field that `kind: value` sets
+    summary: ClassVar[str]  # one line for the table of kinds
+    weighted: ClassVar[str] = ""  # counts towards depth, as "convolution" or "dense"
+
+    def facts(self, inputs: tuple[Shape, ...]) -> Facts:
+        """What is true of this layer given the shapes that enter it; raises `LayerError` where it cannot be."""
+        raise NotImplementedError
+
+    @property
+    def shares_input(self) -> bool:
+        """Whether the output is the input's own memory (a view, or in place), so that it makes no tensor."""
+        return False
+
+    def title(self, inputs: tuple[Shape, ...]) -> str:
+        """What a table shows beside the kind, e.g. `3x3/2`."""
+        return ""
+
+    def answer(
+        self,
+        output: Shape,
+        parameters: tuple[Parameter, ...] = (),
+        macs: int = 0,
+        operations: Operations = NO_OPERATIONS,
+        connections: int = 0,
+        reach: Reach = POINTWISE,
+        remarks: tuple[Remark, ...] = (),
+    ) -> Facts:
+        """Facts, with the sums that follow from what a kind says."""
+        count = {"weight": 0, "bias": 0, "buffer": 0, "counter": 0}
+        for parameter in parameters:
+            count[parameter.role] += prod(parameter.shape)
+        return Facts(
+            output=output,
+            parameters=parameters,
+            weights=count["weight"],
+            biases=count["bias"],
+            buffers=count["buffer"],
+            macs=macs,
+            operations=operations,
+            connections=connections,
+            activations=0 if self.shares_input else elements(output),
+            reach=reach,
+            remarks=remarks,
+        )
+
+
+class Layer(Kind):
+    """A kind with one input. A page overrides what it has something to say about; the defaults change nothing."""
+
+    def check(self, input: Shape) -> None:
+        """Raise `LayerError` if this layer cannot take this input."""
+
+    def output(self, input: Shape) -> Shape:
+        return input
+
+    def parameters(self, input: Shape) -> tuple[Parameter, ...]:
+        return ()
+
+    def macs(self, input: Shape, output: Shape) -> int:
+        """Multiply-accumulates of weights and activations."""
+        return 0
+
+    def operations(self, input: Shape, output: Shape) -> Operations:
+        """Arithmetic of one image beyond its multiply-accumulates."""
+        return NO_OPERATIONS
+
+    def connection_count(self, input: Shape, output: Shape) -> int:
+        """Uses of a weight or bias beyond the multiply-accumulates (LeCun et al. 1998 count both)."""
+        return 0
+
+    def reach(self, input: Shape, output: Shape) -> Reach:
+        return POINTWISE
+
+    def remarks(self, input: Shape, output: Shape) -> tuple[Remark, ...]:
+        return ()
+
+    def facts(self, inputs: tuple[Shape, ...]) -> Facts:
+        (input,) = inputs
+        self.check(input)
+        output = self.output(input)
+        macs = self.macs(input, output)
+        return self.answer(
+            output,
+            self.parameters(input),
+            macs,
+            self.operations(input, output).and_macs(macs),
+            macs + self.connection_count(input, output),
+            self.reach(input, output),
+            self.remarks(input, output),
+        )
+
+
+def across_channels(input: Shape, all_of_them: bool = False) -> Reach:
+    """The reach of a layer that mixes the channels of one place: nothing on a map, other units on a vector."""
+    if len(input) > 1:
+        return POINTWISE
+    return EVERYTHING if all_of_them else UNTRACKED
+
+
+def window_title(kernel: tuple[int, ...], stride: tuple[int, ...]) -> str:
+    """`3x3/2`: a window's size and, where it is not 1, its stride."""
+    step = "" if set(stride) == {1} else f"/{stride[0]}" if len(set(stride)) == 1 else f"/{sizes_text(stride)}"
+    return sizes_text(kernel) + step

@@ -1,0 +1,131 @@
+"""Merges: several paths that start at one value and end in one.
+
+Shapes have to be equal, but for dimensions of size 1, which are repeated (a squeeze-and-excitation gate times its map).
+"""
+
+from typing import Any
+
+from cnncalc.layers.base import (
+    POINTWISE,
+    UNTRACKED,
+    Facts,
+    Kind,
+    LayerError,
+    Operations,
+)
+from cnncalc.layers.fields import NonNegativeInt
+from cnncalc.shapes import Shape, elements
+
+
+class Merge(Kind):
+    """A kind with several inputs. `paths` is read by the language; the layer sees the shapes that the paths end in."""
+
+    main = "paths"
+
+    def output(self, inputs: tuple[Shape, ...]) -> Shape:
+        """The inputs' shape, size-1 dimensions repeated."""
+        output = inputs[0]
+        for position, shape in enumerate(inputs):
+            if len(shape) != len(output) or any(a != b and 1 not in (a, b) for a, b in zip(shape, output, strict=True)):
+                raise self.differ(inputs, position)
+            output = tuple([max(a, b) for a, b in zip(shape, output, strict=True)])
+        return output
+
+    def differ(self, inputs: tuple[Shape, ...], position: int) -> LayerError:
+        return LayerError(
+            "merge-shapes-differ",
+            f"`{self.kind}` cannot join {{0}} and {{1}}: path 1 and path {position + 1} differ",
+            inputs[0],
+            inputs[position],
+            sources=(0, position),
+            help="give both paths the same strides, paddings and channels, or put a 1x1 `conv` on the shortcut",
+        )
+
+    def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
+        return Operations()
+
+    def facts(self, inputs: tuple[Shape, ...]) -> Facts:
+        output = self.output(inputs)
+        return self.answer(output, operations=self.operations(inputs, output), reach=POINTWISE)
+
+    def title(self, inputs: tuple[Shape, ...]) -> str:
+        return f"{len(inputs)} paths"
+
+
+class Add(Merge):
+    kind = "add"
+    summary = "the sum of its paths (a residual connection)"
+
+    def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
+        return Operations(adds=(len(inputs) - 1) * elements(output))
+
+
+class Subtract(Merge):
+    kind = "subtract"
+    summary = "the first path minus the others"
+
+    def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
+        return Operations(adds=(len(inputs) - 1) * elements(output))
+
+
+class Multiply(Merge):
+    kind = "multiply"
+    summary = "the product of its paths (a gate)"
+
+    def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
+        return Operations(multiplies=(len(inputs) - 1) * elements(output))
+
+
+class Divide(Merge):
+    kind = "divide"
+    summary = "the first path divided by the others"
+
+    def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
+        return Operations(divisions=(len(inputs) - 1) * elements(output))
+
+
+class Mean(Merge):
+    kind = "mean"
+    summary = "the mean of its paths"
+
+    def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
+        return Operations(adds=(len(inputs) - 1) * elements(output), divisions=elements(output))
+
+
+class Concat(Merge):
+    kind = "concat"
+    summary = "its paths one after the other along `axis` (channels)"
+    axis: NonNegativeInt = 0
+
+    def output(self, inputs: tuple[Shape, ...]) -> Shape:
+        first = inputs[0]
+        if self.axis >= len(first):
+            raise LayerError(
+                "no-such-axis",
+                f"axis {self.axis} does not exist in {{0}}",
+                first,
+                field="axis",
+                sources=(0,),
+                help=f"use 0 (channels) to {len(first) - 1}",
+            )
+        for position, shape in enumerate(inputs):
+            if self._without_axis(shape) != self._without_axis(first) or len(shape) != len(first):
+                raise self.differ(inputs, position)
+        return (*first[: self.axis], sum(shape[self.axis] for shape in inputs), *first[self.axis + 1 :])
+
+    def differ(self, inputs: tuple[Shape, ...], position: int) -> LayerError:
+        return LayerError(
+            "merge-shapes-differ",
+            f"`concat` cannot join {{0}} and {{1}}: path 1 and path {position + 1} may differ "
+            f"in {'channels' if self.axis == 0 else f'dimension {self.axis}'} only",
+            inputs[0],
+            inputs[position],
+            sources=(0, position),
+            help="give both paths the same strides and paddings, or `crop` the larger one",
+        )
+
+    def _without_axis(self, shape: Shape) -> tuple[Any, ...]:
+        return (*shape[: self.axis], *shape[self.axis + 1 :])
+
+    def facts(self, inputs: tuple[Shape, ...]) -> Facts:
+        return self.answer(self.output(inputs), reach=POINTWISE if self.axis == 0 else UNTRACKED)

@@ -1,0 +1,224 @@
+"""Normalisation: values made comparable across a batch, a group of channels, a neighbourhood; and learned scales.
+
+Operations are those of prediction: a batch norm's running statistics and factors are constants there, one multiply and
+one add an element; norms that compute their statistics from the input count that too.
+"""
+
+from typing import Annotated, Literal
+
+from cnncalc.layers.base import (
+    EVERYTHING,
+    POINTWISE,
+    Layer,
+    LayerError,
+    Operations,
+    Parameter,
+    Reach,
+    across_channels,
+    check_divides,
+    spatial,
+)
+from cnncalc.layers.fields import Flag, NonNegativeReal, OptionalReal, PositiveInt, PositiveReal, Real, choice
+from cnncalc.shapes import Shape, elements
+
+
+def affine_parameters(shape: Shape, bias: bool = True) -> tuple[Parameter, ...]:
+    weight = Parameter("weight", shape, "weight")
+    return (weight, Parameter("bias", shape, "bias")) if bias else (weight,)
+
+
+def running_statistics(channels: int) -> tuple[Parameter, ...]:
+    return (
+        Parameter("running_mean", (channels,), "buffer"),
+        Parameter("running_var", (channels,), "buffer"),
+        Parameter("num_batches_tracked", (), "counter"),
+    )
+
+
+def normalisation(count: int, groups: int, affine: Operations) -> Operations:
+    """Mean and variance of each of `groups` sets, then (x - mean) · 1/√(variance + ε), then `affine` an element.
+
+    An element: an add for the mean; a subtraction, a multiply and an add for the variance; a multiply by 1/√.
+    A set: two divisions by its size, an add of ε, a root, the division 1/√.
+    """
+    element = Operations(adds=3, multiplies=2) + affine
+    statistics = Operations(divisions=3, adds=1, roots=1)
+    return element.times(count) + statistics.times(groups)
+
+
+AFFINE = Operations(multiplies=1, adds=1)
+NOTHING = Operations()
+
+
+class BatchNorm(Layer):
+    """Batch normalisation (Ioffe & Szegedy 2015), with running statistics at prediction."""
+
+    kind = "batch_norm"
+    summary = "batch normalisation; running statistics are buffers"
+    eps: NonNegativeReal = 1e-5
+    momentum: OptionalReal = 0.1
+    affine: Flag = True
+    track_running_stats: Flag = True
+
+    def parameters(self, input: Shape) -> tuple[Parameter, ...]:
+        learned = affine_parameters(input[:1]) if self.affine else ()
+        return learned + (running_statistics(input[0]) if self.track_running_stats else ())
+
+    def operations(self, input: Shape, output: Shape) -> Operations:
+        if self.track_running_stats:
+            return AFFINE.times(elements(output))
+        return normalisation(elements(output), input[0], AFFINE if self.affine else NOTHING)
+
+    def connection_count(self, input: Shape, output: Shape) -> int:
+        return 2 * elements(output) if self.affine else 0
+
+    def reach(self, input: Shape, output: Shape) -> Reach:
+        return POINTWISE if self.track_running_stats or len(input) == 1 else EVERYTHING
+
+
+class GroupNorm(Layer):
+    """Group normalisation (Wu & He 2018): statistics of each group of channels over all positions."""
+
+    kind = "group_norm"
+    main = "num_groups"
+    summary = "normalisation over groups of channels and all positions"
+    num_groups: PositiveInt
+    eps: NonNegativeReal = 1e-5
+    affine: Flag = True
+
+    def check(self, input: Shape) -> None:
+        check_divides(input[0], self.num_groups, "num_groups")
+
+    def parameters(self, input: Shape) -> tuple[Parameter, ...]:
+        return affine_parameters(input[:1]) if self.affine else ()
+
+    def operations(self, input: Shape, output: Shape) -> Operations:
+        return normalisation(elements(output), self.num_groups, AFFINE if self.affine else NOTHING)
+
+    def connection_count(self, input: Shape, output: Shape) -> int:
+        return 2 * elements(output) if self.affine else 0
+
+    def reach(self, input: Shape, output: Shape) -> Reach:
+        return EVERYTHING if len(input) > 1 else across_channels(input, all_of_them=self.num_groups == 1)
+
+
+class LayerNorm(Layer):
+    """Layer normalisation (Ba et al. 2016): over all values of an image, or over the channels of each place."""
+
+    kind = "layer_norm"
+    main = "axes"
+    summary = "normalisation over everything (`axes: all`) or each place's channels (`axes: channels`)"
+    axes: Annotated[Literal["all", "channels"], choice("all", "channels")] = "all"
+    eps: NonNegativeReal = 1e-5
+    elementwise_affine: Flag = True
+    bias: Flag = True
+
+    def parameters(self, input: Shape) -> tuple[Parameter, ...]:
+        if not self.elementwise_affine:
+            return ()
+        return affine_parameters(input if self.axes == "all" else input[:1], self.bias)
+
+    def operations(self, input: Shape, output: Shape) -> Operations:
+        affine = Operations(multiplies=1, adds=int(self.bias)) if self.elementwise_affine else NOTHING
+        return normalisation(elements(output), 1 if self.axes == "all" else elements(input[1:]), affine)
+
+    def connection_count(self, input: Shape, output: Shape) -> int:
+        return elements(output) * (1 + self.bias) if self.elementwise_affine else 0
+
+    def reach(self, input: Shape, output: Shape) -> Reach:
+        return EVERYTHING if self.axes == "all" else across_channels(input, all_of_them=True)
+
+
+class InstanceNorm(Layer):
+    """Instance normalisation (Ulyanov et al. 2016): each channel over its positions."""
+
+    kind = "instance_norm"
+    summary = "normalisation of each channel over its positions"
+    eps: NonNegativeReal = 1e-5
+    momentum: OptionalReal = 0.1
+    affine: Flag = False
+    track_running_stats: Flag = False
+
+    def check(self, input: Shape) -> None:
+        positions = elements(spatial(input, self.kind))
+        if positions == 1:
+            raise LayerError(
+                "one-value-to-normalise",
+                "instance_norm needs more than one position a channel, but gets {0}",
+                input,
+                sources=(0,),
+                help="put it where the map is larger than one position",
+            )
+
+    def parameters(self, input: Shape) -> tuple[Parameter, ...]:
+        learned = affine_parameters(input[:1]) if self.affine else ()
+        return learned + (running_statistics(input[0]) if self.track_running_stats else ())
+
+    def operations(self, input: Shape, output: Shape) -> Operations:
+        if self.track_running_stats:
+            return AFFINE.times(elements(output))
+        return normalisation(elements(output), input[0], AFFINE if self.affine else NOTHING)
+
+    def connection_count(self, input: Shape, output: Shape) -> int:
+        return 2 * elements(output) if self.affine else 0
+
+    def reach(self, input: Shape, output: Shape) -> Reach:
+        return POINTWISE if self.track_running_stats else EVERYTHING
+
+
+class LocalResponseNorm(Layer):
+    """Division by a power of the neighbouring channels' squares (Krizhevsky et al. 2012, section 3.3)."""
+
+    kind = "local_response_norm"
+    main = "size"
+    summary = "x / (k + α/n · Σ x² over `size` neighbouring channels)^β"
+    size: PositiveInt
+    alpha: Real = 1e-4
+    beta: Real = 0.75
+    k: Real = 1.0
+
+    def operations(self, input: Shape, output: Shape) -> Operations:
+        return Operations(multiplies=2, adds=self.size, powers=1, divisions=1).times(elements(output))
+
+    def reach(self, input: Shape, output: Shape) -> Reach:
+        return across_channels(input)
+
+
+class L2Norm(Layer):
+    """Each place's channel vector divided by its length (Liu et al. 2015, ParseNet)."""
+
+    kind = "l2_norm"
+    summary = "each place's channel vector made length one"
+    eps: PositiveReal = 1e-12
+
+    def operations(self, input: Shape, output: Shape) -> Operations:
+        places = elements(input[1:])
+        return Operations(
+            multiplies=elements(output),
+            adds=elements(output) - places,
+            roots=places,
+            comparisons=places,
+            divisions=elements(output),
+        )
+
+    def reach(self, input: Shape, output: Shape) -> Reach:
+        return across_channels(input, all_of_them=True)
+
+
+class Scale(Layer):
+    """A learned factor, and with `bias: true` a learned shift, a channel."""
+
+    kind = "scale"
+    main = "init"
+    summary = "a learned factor (and bias) a channel"
+    init: Real = 1.0
+    bias: Flag = False
+
+    def parameters(self, input: Shape) -> tuple[Parameter, ...]:
+        return affine_parameters(input[:1], self.bias)
+
+    def operations(self, input: Shape, output: Shape) -> Operations:
+        return Operations(multiplies=1, adds=int(self.bias)).times(elements(output))
+
+    def connection_count(self, input: Shape, output: Shape) -> int:
+        return elements(output) * (1 + self.bias)

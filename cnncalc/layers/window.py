@@ -1,0 +1,202 @@
+"""What convolutions and poolings share: a window that slides over the spatial dimensions."""
+
+from functools import lru_cache
+from math import prod
+from typing import Annotated, Any, Literal, NamedTuple
+
+from cnncalc import formulas
+from cnncalc.indexing import IndexMap
+from cnncalc.layers.base import (
+    AxisReach,
+    Layer,
+    LayerError,
+    Reach,
+    Remark,
+    check_length,
+    per_axis,
+    spatial,
+)
+from cnncalc.layers.base import window_title as title_of
+from cnncalc.layers.fields import SideSizes, choice, sides_or
+from cnncalc.shapes import Shape, sizes_text
+
+Rounding = Annotated[Literal["floor", "ceil", "exact"], choice("floor", "ceil", "exact")]
+Padding = Annotated[SideSizes | Literal["valid", "same", "full"], sides_or("valid", "same", "full")]
+PoolPadding = Annotated[SideSizes | Literal["valid", "same"], sides_or("valid", "same")]
+
+
+class Axis(NamedTuple):
+    """A window along one spatial dimension, padding and output resolved."""
+
+    input: int
+    kernel: int
+    effective_kernel: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+    output: int
+    unread: int  # positions of the padded input no window reads
+
+    @property
+    def unread_input(self) -> int:
+        """Of the unread positions, those that are input and not padding."""
+        return max(0, self.unread - self.after)
+
+    @property
+    def skipped(self) -> int:
+        """Input positions that no window reads because the stride is larger than the window."""
+        if self.stride <= self.effective_kernel or self.output < 2:
+            return 0
+        first = range(-self.before, self.output * self.stride - self.before, self.stride)
+        read = sum(max(0, min(o + self.effective_kernel, self.input) - max(o, 0)) for o in first)
+        return self.input - read
+
+
+@lru_cache(maxsize=4096)
+def window_axes(
+    sizes: tuple[int, ...],
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None,
+    padding: Any,
+    dilation: int | tuple[int, ...],
+    rounding: str,
+) -> tuple[Axis, ...]:
+    """The window along each dimension; raises `LayerError` where it does not fit."""
+    rank = len(sizes)
+    kernels = per_axis(kernel_size, rank, "kernel_size")
+    strides = kernels if stride is None else per_axis(stride, rank, "stride")
+    dilations = per_axis(dilation, rank, "dilation")
+    if isinstance(padding, tuple):
+        check_length(padding, rank, "padding")
+    axes = []
+    for a in range(rank):
+        extent = formulas.effective_kernel(kernels[a], dilations[a])
+        side = padding[a] if isinstance(padding, tuple) else padding
+        axes.append(_axis(sizes[a], kernels[a], extent, strides[a], dilations[a], side, rounding))
+    too_small = [axis for axis in axes if axis.effective_kernel > axis.input + axis.before + axis.after]
+    if too_small:
+        raise _does_not_fit(axes)
+    if rounding == "exact":
+        for a, axis in enumerate(axes):
+            if axis.unread:
+                raise _not_exact(axis, a, rank)
+    return tuple(axes)
+
+
+def _axis(W: int, K: int, F: int, S: int, D: int, padding: Any, rounding: str) -> Axis:
+    if padding == "same":
+        out = formulas.output_size_same(W, S)
+        total = formulas.padding_same(W, F, S, out)
+        before, after = total // 2, total - total // 2
+        unread = max(0, W - F - (out - 1) * S)
+        return Axis(W, K, F, S, D, before, after, out, unread)
+    if padding == "full":
+        before = after = formulas.padding_full(F)
+    elif padding == "valid":
+        before = after = 0
+    elif isinstance(padding, int):
+        before = after = padding
+    else:
+        before, after = padding
+    if rounding == "ceil":
+        out = formulas.output_size_ceil(W, F, before, after, S)
+        return Axis(W, K, F, S, D, before, after, out, 0)
+    if before == after:
+        out = formulas.output_size(W, F, before, S)
+    else:
+        out = formulas.output_size_sided(W, F, before, after, S)
+    return Axis(W, K, F, S, D, before, after, out, formulas.unread(W, F, before, after, S))
+
+
+def _does_not_fit(axes: list[Axis]) -> LayerError:
+    window = sizes_text(tuple(axis.effective_kernel for axis in axes))
+    input = sizes_text(tuple(axis.input for axis in axes))
+    dilated = any(axis.dilation > 1 for axis in axes)
+    padded = any(axis.before or axis.after for axis in axes)
+    with_padding = sizes_text(tuple(axis.input + axis.before + axis.after for axis in axes))
+    return LayerError(
+        "window-exceeds-input",
+        f"a {window} window{' (dilated)' if dilated else ''} does not fit a {input} input"
+        + (f", {with_padding} with its padding" if padded else ""),
+        field="kernel_size",
+        label=f"larger than {with_padding}",
+        sources=(0,),
+        help="use a larger input, a smaller kernel, more padding, or fewer strides before it",
+    )
+
+
+def _not_exact(axis: Axis, a: int, rank: int) -> LayerError:
+    padding = f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
+    where = f" along spatial dimension {a + 1}" if rank > 1 else ""
+    return LayerError(
+        "does-not-divide",
+        f"({axis.input} - {axis.effective_kernel} + {padding}) / {axis.stride} is not whole{where}: "
+        f"the remainder is {axis.unread}",
+        field="rounding",
+        label="refuses what does not divide",
+        sources=(0,),
+        help=f"`rounding: floor` gives {axis.output}, `ceil` "
+        f"{formulas.output_size_ceil(axis.input, axis.effective_kernel, axis.before, axis.after, axis.stride)}; "
+        "or change the padding, stride or kernel",
+    )
+
+
+class Window(Layer):
+    """A layer that slides a window. Subclasses declare those of these as fields that they let a document set."""
+
+    def axes(self, input: Shape) -> tuple[Axis, ...]:
+        """The window along each spatial dimension of this input; those of the last input asked for are kept."""
+        last: tuple[Shape, tuple[Axis, ...]] | None = self.__dict__.get("_last_axes")
+        if last is not None and last[0] is input:
+            return last[1]
+        axes = window_axes(
+            spatial(input, self.kind),
+            getattr(self, "kernel_size"),  # noqa: B009
+            getattr(self, "stride", 1),
+            getattr(self, "padding", 0),
+            getattr(self, "dilation", 1),
+            getattr(self, "rounding", "floor"),
+        )
+        self.__dict__["_last_axes"] = (input, axes)
+        return axes
+
+    def positions(self, input: Shape) -> int:
+        """Kernel positions, K in the formulas."""
+        return prod([axis.kernel for axis in self.axes(input)])
+
+    def output_sizes(self, input: Shape) -> tuple[int, ...]:
+        return tuple([axis.output for axis in self.axes(input)])
+
+    def output(self, input: Shape) -> Shape:
+        return (input[0], *self.output_sizes(input))
+
+    def reach(self, input: Shape, output: Shape) -> Reach:
+        return tuple(
+            [
+                AxisReach(
+                    IndexMap((-axis.before,), axis.stride),
+                    IndexMap((axis.effective_kernel - 1 - axis.before,), axis.stride),
+                )
+                for axis in self.axes(input)
+            ]
+        )
+
+    def remarks(self, input: Shape, output: Shape) -> tuple[Remark, ...]:
+        axes = self.axes(input)
+        if not any(axis.unread_input or axis.skipped for axis in axes):
+            return ()
+        names = {1: ("positions",), 2: ("rows", "columns"), 3: ("frames", "rows", "columns")}.get(len(axes))
+        dimension = [names[a] if names else f"positions of dimension {a + 1}" for a in range(len(axes))]
+        skipped = [f"{axis.skipped} of {axis.input} {dimension[a]}" for a, axis in enumerate(axes) if axis.skipped]
+        if skipped:
+            message = f"strides larger than the window skip {' and '.join(skipped)}"
+            return (Remark("stride-exceeds-window", message, "stride"),)
+        lost = [
+            f"{axis.unread_input} of {axis.input} {dimension[a]}" for a, axis in enumerate(axes) if axis.unread_input
+        ]
+        return (Remark("input-unread", f"no window reads the last {' and the last '.join(lost)}", "stride"),)
+
+    def title(self, inputs: tuple[Shape, ...]) -> str:
+        axes = self.axes(inputs[0])
+        return title_of(tuple([axis.kernel for axis in axes]), tuple([axis.stride for axis in axes]))
