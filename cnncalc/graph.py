@@ -1,0 +1,70 @@
+"""A network as a graph: nodes in the order in which they run, each with the facts of its layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cnncalc.diagnostics import Span
+from cnncalc.layers.base import Facts, Kind
+from cnncalc.shapes import Layout, Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Input:
+    """A value that enters the network; `output` is its shape [channels, *spatial]."""
+
+    name: str
+    output: Shape
+    span: Span | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One layer at its place: what it is, what it reads, what is true of it there."""
+
+    name: str
+    layer: Kind
+    inputs: tuple[Node | Input, ...]
+    facts: Facts
+    span: Span | None  # where the layer is written
+    uses: tuple[Span, ...] = ()  # where the blocks around it are used, the outermost first
+
+    @property
+    def output(self) -> Shape:
+        return self.facts.output
+
+    @property
+    def input_shapes(self) -> tuple[Shape, ...]:
+        return tuple([value.output for value in self.inputs])
+
+
+Value = Node | Input
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A whole network. `layout` is how its document writes shapes; shapes here are always [channels, *spatial]."""
+
+    name: str
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Value, ...]
+    layout: Layout
+    source: str  # the document's name, as the user gave it
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __getitem__(self, name: str) -> Node:
+        """The node of that name; KeyError with near names where there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        from cnncalc.diagnostics import choices, near
+
+        nearest = near(name, [node.name for node in self.nodes])
+        raise KeyError(f"no layer `{name}`" + (f"; did you mean {choices(nearest)}?" if nearest else ""))
