@@ -1,0 +1,263 @@
+"""`analyze`: the passes over a network, put together into a report; and `folded`, the report by blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import groupby
+
+from cnncalc import formulas
+from cnncalc.collection import collection_paused
+from cnncalc.diagnostics import Span
+from cnncalc.graph import Network, Node
+from cnncalc.layers.base import Facts, Operations
+from cnncalc.passes.depth import depth
+from cnncalc.passes.memory import textbook
+from cnncalc.passes.receptive_field import Field, receptive_fields
+from cnncalc.passes.remarks import remarks
+from cnncalc.report import (
+    SCHEMA_VERSION,
+    DepthReport,
+    Jump,
+    LayerReport,
+    MemoryReport,
+    Place,
+    ReceptiveField,
+    Remark,
+    Report,
+    Tensor,
+    Totals,
+)
+from cnncalc.shapes import DTYPE_BYTES, elements
+
+
+def analyze(network: Network, batch: int = 1, dtype: str = "float32") -> Report:
+    """Everything about a network: per layer and in total.
+
+    Counts are for one image; bytes are for `batch` images of number format `dtype` (a key of `shapes.DTYPE_BYTES`).
+    Raises ValueError for a batch below 1 or an unknown dtype.
+    """
+    if batch < 1:
+        raise ValueError(f"a batch has at least 1 image, not {batch}")
+    if dtype not in DTYPE_BYTES:
+        raise ValueError(f"`{dtype}` is not a number format; known: {', '.join(DTYPE_BYTES)}")
+    with collection_paused():
+        return _report(network, batch, dtype)
+
+
+def _report(network: Network, batch: int, dtype: str) -> Report:
+    layers = _layers(network, batch, DTYPE_BYTES[dtype])
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        name=network.name,
+        source=network.source,
+        layout=network.layout,
+        batch=batch,
+        dtype=dtype,
+        inputs=[Tensor(value.name, list(value.output)) for value in network.inputs],
+        outputs=[Tensor(value.name, list(value.output)) for value in network.outputs],
+        layers=layers,
+        totals=_totals(network, layers, batch, dtype),
+        remarks=[
+            Remark(
+                "warning" if remark.severity == "warning" else "note",
+                remark.code,
+                remark.message,
+                remark.help,
+                _place(remark.span),
+            )
+            for remark in remarks(network)
+        ],
+    )
+
+
+# Layers ---------------------------------------------------------------------------------------------------------------
+
+
+def _layers(network: Network, batch: int, width: int) -> list[LayerReport]:
+    fields = receptive_fields(network)
+    shared = _Shared(batch * width)
+    return [shared.row(node, fields[node]) for node in network.nodes]
+
+
+class _Shared:
+    """Makes rows; what many have in common is made once: the facts of equal layers, fields, places."""
+
+    def __init__(self, bytes_each: int) -> None:
+        self.bytes_each = bytes_each
+        self.of_facts: dict[int, tuple[str, list[int], list[list[int]], list[int], dict[str, int]]] = {}
+        self.fields: dict[int, ReceptiveField | None] = {}
+        self.known_places: dict[Span | None, Place | None] = {}
+        self.chains: dict[tuple[Span, ...], list[Place]] = {}
+
+    def row(self, node: Node, field: Field | None) -> LayerReport:
+        facts = node.facts
+        common = self.of_facts.get(id(facts))
+        if common is None:
+            common = self.of_facts[id(facts)] = self.common(node, facts)
+        title, input, input_shapes, output, operations = common
+        return LayerReport(
+            name=node.name,
+            kind=node.layer.kind,
+            title=title,
+            inputs=[value.name for value in node.inputs],
+            input=input,
+            input_shapes=input_shapes,
+            output=output,
+            parameters=facts.weights + facts.biases,
+            weights=facts.weights,
+            biases=facts.biases,
+            buffers=facts.buffers,
+            macs=facts.macs,
+            multiplies=facts.operations.multiplies,
+            operations=operations,
+            activations=facts.activations,
+            activation_bytes=facts.activations * self.bytes_each,
+            neurons=elements(facts.output),
+            connections=facts.connections,
+            receptive_field=self.receptive_field(field),
+            place=self.place(node.span),
+            used_at=self.places(node.uses),
+        )
+
+    def common(self, node: Node, facts: Facts) -> tuple[str, list[int], list[list[int]], list[int], dict[str, int]]:
+        """Title, shapes and operations, which follow from a layer and what enters it."""
+        shapes = node.input_shapes
+        written = [list(shape) for shape in shapes]
+        return node.layer.title(shapes), written[0], written, list(facts.output), _counts(facts.operations)
+
+    def receptive_field(self, field: Field | None) -> ReceptiveField | None:
+        if id(field) not in self.fields:
+            self.fields[id(field)] = _receptive_field(field)
+        return self.fields[id(field)]
+
+    def place(self, span: Span | None) -> Place | None:
+        if span not in self.known_places:
+            self.known_places[span] = _place(span)
+        return self.known_places[span]
+
+    def places(self, uses: tuple[Span, ...]) -> list[Place]:
+        if uses not in self.chains:
+            self.chains[uses] = [place for span in uses if (place := self.place(span))]
+        return self.chains[uses]
+
+
+def _counts(operations: Operations) -> dict[str, int]:
+    return {name: count for name, count in zip(Operations._fields, operations, strict=True) if count}
+
+
+def _receptive_field(field: Field | None) -> ReceptiveField | None:
+    if field is None:
+        return None
+    jump = None if field.jump is None else [_jump(step) for step in field.jump]
+    return ReceptiveField(field.input.name, list(field.size), jump, None if field.start is None else list(field.start))
+
+
+def _jump(step: Fraction) -> Jump:
+    return step.numerator if step.denominator == 1 else str(step)
+
+
+def _place(span: Span | None) -> Place | None:
+    return None if span is None else Place(span.source.name, span.line, span.column)
+
+
+# Totals ---------------------------------------------------------------------------------------------------------------
+
+
+def _totals(network: Network, layers: list[LayerReport], batch: int, dtype: str) -> Totals:
+    deep = depth(network)
+    least = textbook(network, batch, dtype)
+    weights = sum([row.weights for row in layers])
+    biases = sum([row.biases for row in layers])
+    activations = sum([row.activations for row in layers])
+    return Totals(
+        layers=len(layers),
+        parameters=weights + biases,
+        weights=weights,
+        biases=biases,
+        buffers=sum([row.buffers for row in layers]),
+        macs=sum([row.macs for row in layers]),
+        multiplies=sum([row.multiplies for row in layers]),
+        operations=_sum_of(row.operations for row in layers),
+        activations=activations,
+        activation_bytes=formulas.tensor_bytes(activations, DTYPE_BYTES[dtype], batch),
+        input_elements=sum([elements(value.output) for value in network.inputs]),
+        connections=sum([row.connections for row in layers]),
+        depth=DepthReport(deep.layers, deep.sorts),
+        memory=MemoryReport(
+            model="textbook",
+            batch=batch,
+            dtype=dtype,
+            parameters=least.parameters,
+            input=least.input,
+            outputs=least.outputs,
+            widest_pair=least.widest_pair,
+            widest_layer=least.widest.name if least.widest is not None else None,
+            prediction=least.prediction,
+            training=least.training,
+        ),
+    )
+
+
+def _sum_of(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for count in counts:
+        for name, value in count.items():
+            total[name] = total.get(name, 0) + value
+    return {name: total[name] for name in Operations._fields if name in total}
+
+
+# By blocks ------------------------------------------------------------------------------------------------------------
+
+
+def folded(report: Report, depth: int) -> Report:
+    """The report with the layers of each block `depth` levels down put together into one row.
+
+    A block's input and output are those of its first and last layer; `receptive_field` is the last layer's.
+    """
+
+    def block(row: LayerReport) -> tuple[str, ...]:
+        parts = tuple(row.name.split("."))
+        return parts[:depth]
+
+    rows = []
+    for name, group in groupby(report.layers, block):
+        members = list(group)
+        rows.append(members[0] if len(members) == 1 else _block(".".join(name), members, depth))
+    return replace(report, layers=rows)
+
+
+def _block(name: str, members: list[LayerReport], depth: int) -> LayerReport:
+    first, last = members[0], members[-1]
+    inside = {row.name for row in members}
+    outside: dict[str, list[int]] = {}
+    for row in members:
+        for source, shape in zip(row.inputs, row.input_shapes, strict=True):
+            if source not in inside:
+                outside.setdefault(source, shape)
+    chain = [*first.used_at, *([first.place] if first.place else [])]
+    return LayerReport(
+        name=name,
+        kind="block",
+        title=f"{len(members)} layers",
+        inputs=list(outside),
+        input=first.input,
+        input_shapes=list(outside.values()),
+        output=last.output,
+        parameters=sum([row.parameters for row in members]),
+        weights=sum([row.weights for row in members]),
+        biases=sum([row.biases for row in members]),
+        buffers=sum([row.buffers for row in members]),
+        macs=sum([row.macs for row in members]),
+        multiplies=sum([row.multiplies for row in members]),
+        operations=_sum_of(row.operations for row in members),
+        activations=sum([row.activations for row in members]),
+        activation_bytes=sum([row.activation_bytes for row in members]),
+        neurons=sum([row.neurons for row in members]),
+        connections=sum([row.connections for row in members]),
+        receptive_field=last.receptive_field,
+        place=chain[min(depth, len(chain)) - 1] if chain else None,
+        used_at=chain[: min(depth, len(chain)) - 1],
+        layers=len(members),
+    )

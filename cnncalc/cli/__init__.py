@@ -1,0 +1,58 @@
+"""The command line: a command parses its words, calls, renders, exits. One file a command; here they are put together.
+
+Results go to standard output, everything else to standard error. Exit codes: 0 fine, 1 a check failed, 2 the document
+or the command is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from cnncalc.cli.analyze import analyze
+from cnncalc.cli.reference import kinds, zoo
+from cnncalc.diagnostics import DocumentError, render
+
+app = typer.Typer(
+    help="Exact shapes, parameters, multiplies, memory and receptive fields of convolutional networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(analyze)
+app.command()(zoo)
+app.command()(kinds)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import cnncalc
+
+        typer.echo(f"cnncalc {cnncalc.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in its diagnostics on standard error and exit code 2."""
+    try:
+        app()
+    except DocumentError as error:
+        sys.stderr.write("\n\n".join(render(diagnostic) for diagnostic in error.diagnostics) + "\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing is left to say, not even at interpreter exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

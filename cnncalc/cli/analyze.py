@@ -1,0 +1,97 @@
+"""`cnncalc analyze`: everything about a network, as a table or for a machine."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cnncalc.cli.options import Files, Settings
+from cnncalc.diagnostics import Diagnostic, DocumentError, choices, near
+from cnncalc.shapes import DTYPE_BYTES
+
+
+class Format(StrEnum):
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+class LayoutName(StrEnum):
+    hwc = "hwc"
+    chw = "chw"
+
+
+def analyze(
+    files: Files,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Images in a batch: bytes are for all of them, other counts for one.")
+    ] = 1,
+    dtype: Annotated[
+        str, typer.Option(help="Number format, for bytes: float32, float16, bfloat16, float64, int8 ...")
+    ] = ("float32"),
+    layout: Annotated[
+        LayoutName | None,
+        typer.Option(
+            help="Write shapes as 224x224x3 (hwc) or [3, 224, 224] (chw). Default: as the document writes its input."
+        ),
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="Fold blocks into one row each: 1 the outermost, 2 those inside them ...")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Columns, e.g. layer,output,macs; `all` is every one.", show_default=False),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,
+    settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
+) -> None:
+    """Shapes, parameters, MACs, memory and receptive fields of networks, layer by layer and in total.
+
+    Counts are for one image; MACs are multiply-accumulates. `cnncalc analyze vgg16` reads a network of the zoo.
+    """
+    from cnncalc.analysis import analyze as analyzed
+    from cnncalc.analysis import folded
+    from cnncalc.language.load import load
+    from cnncalc.render.columns import chosen
+
+    if dtype not in DTYPE_BYTES:
+        raise _refused("unknown-dtype", f"`{dtype}` is not a number format", dtype, list(DTYPE_BYTES))
+    try:
+        wanted = chosen(columns) if columns is not None else None
+    except ValueError as error:
+        message, _, help = str(error).partition("; ")
+        raise DocumentError(Diagnostic("unknown-column", message, help=help)) from None
+    networks = [load(file, settings) for file in files]
+    reports = [analyzed(network, batch, dtype) for network in networks]
+    for report in reports:
+        report.layout = layout.value if layout is not None else report.layout
+    if depth is not None:
+        reports = [folded(report, depth) for report in reports]
+    if format is Format.table:
+        from cnncalc.render import terminal
+
+        for position, report in enumerate(reports):
+            sys.stdout.write("\n" if position else "")
+            terminal.write(report, wanted)
+    elif format is Format.json:
+        from cnncalc.report import to_json
+
+        sys.stdout.write(to_json(reports[0] if len(reports) == 1 else reports) + "\n")
+    elif format is Format.csv:
+        from cnncalc.render import csv
+
+        sys.stdout.write(csv.document(reports, wanted))
+    else:
+        from cnncalc.render import markdown
+
+        sys.stdout.write("\n".join(markdown.document(report, wanted) for report in reports))
+
+
+def _refused(code: str, message: str, name: str, known: list[str]) -> DocumentError:
+    nearest = near(name, known)
+    help = f"did you mean {choices(nearest)}?" if nearest else f"known: {', '.join(known)}"
+    return DocumentError(Diagnostic(code, message, help=help))

@@ -1,0 +1,20 @@
+"""Options that several commands have, each written once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="A document, `-` for standard input, or the name of a network of the zoo.",
+        show_default=False,
+    ),
+]
+Settings = Annotated[
+    list[str],
+    typer.Option("--set", metavar="NAME=VALUE", help="Replace an arg or the input: classes=10, input=384x384x3."),
+]

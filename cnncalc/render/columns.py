@@ -1,0 +1,132 @@
+"""The columns of a table of layers: what each is called, what stands in it, and whether it adds up.
+
+Every tabular format draws these; a new column is one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from cnncalc.diagnostics import choices, near
+from cnncalc.report import LayerReport, Report
+from cnncalc.shapes import shape_text, sizes_text
+
+
+class Column(NamedTuple):
+    """`cell` gives a row's text or exact number; `total` the last row's; numbers are right-aligned."""
+
+    key: str
+    heading: str
+    cell: Callable[[LayerReport, Report], str | int]
+    total: Callable[[Report], int] | None = None
+    number: bool = True
+
+
+def _shape(shape: Sequence[int], report: Report) -> str:
+    return shape_text(tuple(shape), report.layout)
+
+
+def _field(row: LayerReport, report: Report) -> str:
+    seen = row.receptive_field
+    return sizes_text(tuple(seen.size)) if seen is not None else "-"
+
+
+def _jump(row: LayerReport, report: Report) -> str:
+    seen = row.receptive_field
+    return ", ".join(map(str, seen.jump)) if seen is not None and seen.jump is not None else "-"
+
+
+def _start(row: LayerReport, report: Report) -> str:
+    seen = row.receptive_field
+    return ", ".join(map(str, seen.start)) if seen is not None and seen.start is not None else "-"
+
+
+COLUMNS = (
+    Column("layer", "layer", lambda row, report: row.name, number=False),
+    Column("kind", "kind", lambda row, report: f"{row.kind} {row.title}".rstrip(), number=False),
+    Column("inputs", "reads", lambda row, report: ", ".join(row.inputs), number=False),
+    Column("input", "input", lambda row, report: _shape(row.input, report), number=False),
+    Column("output", "output", lambda row, report: _shape(row.output, report), number=False),
+    Column("parameters", "parameters", lambda row, report: row.parameters, lambda report: report.totals.parameters),
+    Column("weights", "weights", lambda row, report: row.weights, lambda report: report.totals.weights),
+    Column("biases", "biases", lambda row, report: row.biases, lambda report: report.totals.biases),
+    Column("buffers", "buffers", lambda row, report: row.buffers, lambda report: report.totals.buffers),
+    Column("macs", "MACs", lambda row, report: row.macs, lambda report: report.totals.macs),
+    Column("multiplies", "multiplies", lambda row, report: row.multiplies, lambda report: report.totals.multiplies),
+    Column("connections", "connections", lambda row, report: row.connections, lambda report: report.totals.connections),
+    Column("neurons", "neurons", lambda row, report: row.neurons),
+    Column("activations", "activations", lambda row, report: row.activations, lambda report: report.totals.activations),
+    Column("bytes", "bytes", lambda row, report: row.activation_bytes, lambda report: report.totals.activation_bytes),
+    Column("field", "field", _field, number=False),
+    Column("jump", "jump", _jump, number=False),
+    Column("start", "start", _start, number=False),
+    Column(
+        "place", "place", lambda row, report: f"{row.place.file}:{row.place.line}" if row.place else "-", number=False
+    ),
+)
+BY_KEY = {column.key: column for column in COLUMNS}
+
+# What a table shows when nobody says, the most wanted first: a narrow screen shows fewer.
+DEFAULT = ("layer", "kind", "output", "parameters", "macs", "bytes", "field")
+
+
+def chosen(names: str) -> list[Column]:
+    """The columns of a comma-separated text, `all` for every one; ValueError names the near ones."""
+    if names == "all":
+        return list(COLUMNS)
+    columns = []
+    for name in [name.strip() for name in names.split(",")]:
+        if name not in BY_KEY:
+            nearest = near(name, BY_KEY)
+            help = f"did you mean {choices(nearest)}?" if nearest else f"columns: {', '.join(BY_KEY)}, or all"
+            raise ValueError(f"`{name}` is not a column; {help}")
+        columns.append(BY_KEY[name])
+    return columns
+
+
+def cells(row: LayerReport, report: Report, columns: Iterable[Column]) -> list[str | int]:
+    return [column.cell(row, report) for column in columns]
+
+
+def text(cell: str | int) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def together(rows: list[LayerReport]) -> list[tuple[LayerReport, int]]:
+    """Runs of rows that differ in nothing but their number and place, as one row and how often it stands there.
+
+    The one row is the last of its run (its receptive field is the run's largest), named from the first to the last.
+    """
+    runs: list[list[LayerReport]] = []
+    for row in rows:
+        if runs and _same(runs[-1][-1], row):
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    return [(run[-1] if len(run) == 1 else replace(run[-1], name=_span_of_names(run)), len(run)) for run in runs]
+
+
+def _same(a: LayerReport, b: LayerReport) -> bool:
+    return (
+        a.kind == b.kind
+        and a.output == b.output
+        and a.parameters == b.parameters
+        and a.macs == b.macs
+        and a.title == b.title
+        and a.input_shapes == b.input_shapes
+        and a.operations == b.operations
+        and a.activations == b.activations
+        and _unnumbered(a.name) == _unnumbered(b.name)
+    )
+
+
+def _unnumbered(name: str) -> tuple[str, str]:
+    head, _, last = name.rpartition(".")
+    return head, last.rstrip("0123456789")
+
+
+def _span_of_names(run: list[LayerReport]) -> str:
+    last = run[-1].name.rpartition(".")[2]
+    return f"{run[0].name}..{last[len(last.rstrip('0123456789')) :]}"

@@ -1,0 +1,155 @@
+"""A report for a person at a terminal: a table that fits the window, totals with their sums written out, remarks.
+
+`lines` lays everything out as plain text with a style a line, so that a pipe gets the same without any colour.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, TextIO
+
+from cnncalc.render.columns import BY_KEY, DEFAULT, Column, cells, text, together
+from cnncalc.render.summary import counted, memory, memory_title, remark_text, size_text, totals
+from cnncalc.report import Report
+from cnncalc.shapes import shape_text
+
+GAP = "  "
+NARROWEST_NAME = 12
+MOST_REMARKS = 6
+
+
+class Line(NamedTuple):
+    text: str
+    style: str = ""
+
+
+def write(report: Report, columns: Sequence[Column] | None = None, stream: TextIO | None = None) -> None:
+    """Write a report to a stream (standard output): within its width and in colour where it is a terminal."""
+    stream = sys.stdout if stream is None else stream
+    if not stream.isatty():
+        stream.write("\n".join(line.text for line in lines(report, columns)) + "\n")
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    for line in lines(report, columns, console.width):
+        console.print(Text(line.text, line.style), soft_wrap=True)
+
+
+def lines(report: Report, columns: Sequence[Column] | None = None, width: int | None = None) -> list[Line]:
+    """All of it. Without `columns` those that fit `width` are shown, and what is left out is said."""
+    return [*_title(report), Line(""), *table(report, columns, width), Line(""), *_totals(report), *_remarks(report)]
+
+
+def _title(report: Report) -> list[Line]:
+    name = report.name or report.source
+    inputs = ", ".join(_tensor(value.name, value.shape, report, len(report.inputs)) for value in report.inputs)
+    outputs = ", ".join(_tensor(value.name, value.shape, report, len(report.outputs)) for value in report.outputs)
+    where = f" ({report.source})" if report.name else ""
+    return [Line(f"{name}{where}", "bold"), Line(f"{inputs} -> {outputs}, {counted(report.totals.layers, 'layer')}")]
+
+
+def _tensor(name: str, shape: list[int], report: Report, several: int) -> str:
+    written = shape_text(tuple(shape), report.layout)
+    return f"{name} {written}" if several > 1 else written
+
+
+# The table ------------------------------------------------------------------------------------------------------------
+
+
+def table(report: Report, columns: Sequence[Column] | None = None, width: int | None = None) -> list[Line]:
+    rows = together(report.layers)
+    wanted = list(columns) if columns is not None else [BY_KEY[key] for key in DEFAULT]
+    body = [[text(cell) for cell in cells(row, report, wanted)] for row, _ in rows]
+    for drawn, (_, times) in zip(body, rows, strict=True):
+        if times > 1 and wanted[0].key == "layer":
+            drawn[0] += f" ×{times}"
+    total = [text(column.total(report)) if column.total else "" for column in wanted]
+    if wanted[0].key == "layer":
+        total[0] = "total"
+    heads = [_heading(column, report) for column in wanted]
+    widths = [max(map(len, cell)) for cell in zip(heads, total, *body, strict=True)] if body else list(map(len, heads))
+    left_out: list[Column] = []
+    while columns is None and width is not None and len(wanted) > 4 and _needed(widths, fold_first=True) > width:
+        left_out.insert(0, wanted.pop())
+        widths.pop()
+        for row in (heads, total, *body):
+            row.pop()
+    if width is not None and wanted[0].key == "layer":
+        widths[0] = max(min(NARROWEST_NAME, widths[0]), min(widths[0], width - _needed([0, *widths[1:]])))
+    drawn_lines = [Line(_joined(heads, widths, wanted), "bold"), Line(GAP.join("-" * size for size in widths), "dim")]
+    for row in body:
+        drawn_lines += [Line(line) for line in _folded(row, widths, wanted)]
+    drawn_lines += [drawn_lines[1], Line(_joined(total, widths, wanted), "bold")]
+    if left_out:
+        names = ", ".join(column.key for column in left_out)
+        drawn_lines.append(Line(f"(not shown at {width} columns: {names}; --columns chooses)", "dim"))
+    return drawn_lines
+
+
+def _heading(column: Column, report: Report) -> str:
+    if column.key == "bytes" and report.batch > 1:
+        return f"bytes, batch of {report.batch:,}"
+    return column.heading
+
+
+def _needed(widths: Sequence[int], fold_first: bool = False) -> int:
+    first = min(widths[0], 26) if fold_first else widths[0]
+    return first + sum(widths[1:]) + len(GAP) * (len(widths) - 1)
+
+
+def _joined(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
+    parts = [
+        cell.rjust(size) if column.number else cell.ljust(size)
+        for cell, size, column in zip(row, widths, columns, strict=True)
+    ]
+    return GAP.join(parts).rstrip()
+
+
+def _folded(row: list[str], widths: Sequence[int], columns: Sequence[Column]) -> list[str]:
+    """A row; a name longer than its column goes on in the next line, broken at a dot where it can be."""
+    name, size = row[0], widths[0]
+    if len(name) <= size:
+        return [_joined(row, widths, columns)]
+    parts = []
+    while len(name) > size:
+        cut = name.rfind(".", 1, size) + 1 or size
+        parts.append(name[:cut])
+        name = name[cut:]
+        size = widths[0] - 1
+    parts.append(name)
+    first = _joined([parts[0], *row[1:]], widths, columns)
+    return [first, *[f" {part}" for part in parts[1:]]]
+
+
+# Totals and remarks ---------------------------------------------------------------------------------------------------
+
+
+def _totals(report: Report) -> list[Line]:
+    rows = totals(report)
+    width = max(len(f"{row.value:,}") for row in rows)
+    drawn = [Line(f"{row.name:<11}  {row.value:>{width},}  {row.what}") for row in rows]
+    drawn += [Line(""), Line(memory_title(report), "bold")]
+    for row in memory(report):
+        drawn.append(Line(f"  {row.name}: {size_text(row.size)}"))
+        drawn += [Line(f"    {'=' if first else '+'} {term}", "dim") for first, term in _firsts(row.terms)]
+    return drawn
+
+
+def _firsts(terms: Sequence[str]) -> list[tuple[bool, str]]:
+    return [(position == 0, term) for position, term in enumerate(terms)]
+
+
+def _remarks(report: Report) -> list[Line]:
+    order = sorted(range(len(report.remarks)), key=lambda position: report.remarks[position].severity != "warning")
+    drawn = [Line("")] if order else []
+    for position in order[:MOST_REMARKS]:
+        remark = report.remarks[position]
+        drawn.append(Line(remark_text(report, position), "yellow" if remark.severity == "warning" else "dim"))
+        if remark.help:
+            drawn.append(Line(f"  help: {remark.help}", "dim"))
+    if len(order) > MOST_REMARKS:
+        drawn.append(Line(f"(and {len(order) - MOST_REMARKS} more; --format json has them all)", "dim"))
+    return drawn
