@@ -17,6 +17,11 @@ from cnncalc.layers.fields import NonNegativeInt
 from cnncalc.shapes import Shape, elements
 
 
+def _fit(a: Shape, b: Shape) -> bool:
+    """Whether two shapes can be joined element by element, size-1 dimensions repeated."""
+    return len(a) == len(b) and all(m == n or 1 in (m, n) for m, n in zip(a, b, strict=True))
+
+
 class Merge(Kind):
     """A kind with several inputs. `paths` is read by the language; the layer sees the shapes that the paths end in."""
 
@@ -26,18 +31,20 @@ class Merge(Kind):
         """The inputs' shape, size-1 dimensions repeated."""
         output = inputs[0]
         for position, shape in enumerate(inputs):
-            if len(shape) != len(output) or any(a != b and 1 not in (a, b) for a, b in zip(shape, output, strict=True)):
+            if not _fit(shape, output):
                 raise self.differ(inputs, position)
             output = tuple([max(a, b) for a, b in zip(shape, output, strict=True)])
         return output
 
     def differ(self, inputs: tuple[Shape, ...], position: int) -> LayerError:
+        """The path at `position`, and the first before it that it does not fit."""
+        other = next(other for other in range(position) if not _fit(inputs[other], inputs[position]))
         return LayerError(
             "merge-shapes-differ",
-            f"`{self.kind}` cannot join {{0}} and {{1}}: path 1 and path {position + 1} differ",
-            inputs[0],
+            f"`{self.kind}` cannot join {{0}} and {{1}}: path {other + 1} and path {position + 1} differ",
+            inputs[other],
             inputs[position],
-            sources=(0, position),
+            sources=(other, position),
             help="give both paths the same strides, paddings and channels, or put a 1x1 `conv` on the shortcut",
         )
 
