@@ -43,16 +43,16 @@ class PaddedPool(Pool):
     padding: PoolPadding = 0
 
     def check(self, input: Shape) -> None:
-        """Explicit padding of at most half the window (torch's rule): no window may lie wholly in the padding."""
+        """Explicit padding of at most half the kernel, dilated or not (torch's rule)."""
         if self.padding == "same":
             return
         for axis in self.axes(input):
-            if max(axis.before, axis.after) * 2 > axis.effective_kernel:
+            if max(axis.before, axis.after) * 2 > axis.kernel:
                 raise LayerError(
                     "pool-padding-at-most-half",
-                    f"padding {max(axis.before, axis.after)} is more than half of a window of {axis.effective_kernel}",
+                    f"padding {max(axis.before, axis.after)} is more than half of the kernel's {axis.kernel}",
                     field="padding",
-                    help=f"use at most {axis.effective_kernel // 2}",
+                    help=f"use at most {axis.kernel // 2}",
                 )
 
 

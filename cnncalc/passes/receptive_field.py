@@ -7,6 +7,7 @@ input that is not there, so a field may be larger than the image, as in the text
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,6 +22,7 @@ from cnncalc.layers.base import (
     Rearranged,
     Untracked,
 )
+from cnncalc.readings import ceil_div
 from cnncalc.shapes import Shape
 
 
@@ -207,10 +209,17 @@ def _union(a: AxisReach, b: AxisReach, size: int) -> AxisReach:
     for one, other in ((a, b), (b, a)):
         if one.low.jump == 0 == one.high.jump and _covers(one, other, size):
             return one
-    low_steps = tuple([min(a.low.at(o), b.low.at(o)) for o in range(size)])
-    high_steps = tuple([max(a.high.at(o), b.high.at(o)) for o in range(size)])
-    advance = int(size * max(a.low.jump, b.low.jump))
-    return AxisReach(IndexMap(low_steps, advance), IndexMap(high_steps, advance))
+    return AxisReach(_table(min, a.low, b.low, size), _table(max, a.high, b.high, size))
+
+
+def _table(choose: Callable[[int, int], int], a: IndexMap, b: IndexMap, size: int) -> IndexMap:
+    """What `choose` makes of two maps with different jumps: exact over the map and as many units in the padding around it."""
+    jump = max(a.jump, b.jump)
+    period = ceil_div(3 * size, jump.denominator) * jump.denominator
+    advance = int(period * jump)
+    steps = [choose(a.at(o), b.at(o)) for o in range(period - size)]
+    steps += [choose(a.at(o), b.at(o)) + advance for o in range(-size, 0)]
+    return IndexMap(tuple(steps), advance)
 
 
 def _covers(one: AxisReach, other: AxisReach, size: int) -> bool:
