@@ -28,8 +28,11 @@ def output_size_sided(W: int, F: int, P_1: int, P_2: int, S: int) -> int:
 
 
 def output_size_ceil(W: int, F: int, P_1: int, P_2: int, S: int) -> int:
-    """Positions of a window rounded up; the last starts inside the input or the padding before it (torch's rule)."""
-    return minimum(ceil_div(W - F + P_1 + P_2, S) + 1, ceil_div(W + P_1, S))
+    """Positions of a window rounded up: one more than rounded down, if it starts in the input or the padding before it.
+
+    torch's rule for pooling; there padding is too small for the rounded-down positions to start any later.
+    """
+    return maximum((W - F + P_1 + P_2) // S + 1, minimum(ceil_div(W - F + P_1 + P_2, S) + 1, ceil_div(W + P_1, S)))
 
 
 def output_size_same(W: int, S: int) -> int:
@@ -52,7 +55,7 @@ def output_size_transposed(W: int, F: int, P_1: int, P_2: int, S: int, A: int) -
     return (W - 1) * S + F - P_1 - P_2 + A
 
 
-def unread(W: int, F: int, P_1: int, P_2: int, S: int) -> int:
+def remainder(W: int, F: int, P_1: int, P_2: int, S: int) -> int:
     """Positions of the padded input, at its end, that no window reads when the division is rounded down."""
     return (W - F + P_1 + P_2) % S
 
@@ -68,11 +71,6 @@ def adaptive_end(W: int, O: int, o: int) -> int:
 
 
 # Parameters -----------------------------------------------------------------------------------------------------------
-
-
-def convolution_weights(K: int, C: int, G: int, N: int) -> int:
-    """Weights of N filters that each read C/G channels under K kernel positions."""
-    return K * share(C, G) * N
 
 
 def dense_weights(C: int, N: int) -> int:

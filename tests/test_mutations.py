@@ -1,0 +1,188 @@
+"""Every formula broken in turn, one small change at a time: `verify` or a fact of the courses has to notice each.
+
+A mutant is a formula with its value one higher or lower, an operator replaced, or one size taken for another. What catches
+it is torch (`verify` on the documents below, which use every formula with sizes that all differ) or a number counted by hand.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import cnncalc
+from cnncalc import formulas
+from cnncalc.layers.window import window_axes
+
+pytest.importorskip("torch", reason="verify needs torch, which is not installed")
+
+from cnncalc.pytorch import verify
+
+DOCUMENTS = (
+    # Windows: sizes, paddings, strides, dilations and groups that all differ.
+    """
+input: 13x17x6
+layers:
+  - conv: {out_channels: 8, kernel_size: [3, 5], stride: [2, 1], padding: [[1, 2], [0, 3]], dilation: [1, 2], groups: 2}
+  - max_pool: {kernel_size: [3, 2], stride: 2, padding: 1, rounding: ceil}
+  - conv: {out_channels: 10, kernel_size: [2, 3], stride: [1, 3], padding: same, bias: false}
+  - linear: 7
+""",
+    """
+input: 11x9x3
+layers:
+  - conv: {out_channels: 4, kernel_size: 4, stride: 3, padding: 2, dilation: 2}
+  - conv_transpose: {out_channels: 6, kernel_size: [3, 4], stride: [3, 2], padding: [[1, 0], [2, 1]], output_padding: 1, groups: 2}
+  - conv: {out_channels: 5, kernel_size: 3, padding: full, connections: [[0, 1], [2], [3, 4, 5], [1], [0]]}
+  - adaptive_avg_pool: [3, 4]
+""",
+    """
+input: 10x7x2
+layers:
+  - conv: {out_channels: 3, kernel_size: 3, padding: [[0, 2], [1, 0]], stride: 2, rounding: ceil}
+  - conv: {out_channels: 3, kernel_size: 2, stride: 3, padding: same}
+""",
+    """
+input: 11x8x2
+layers:
+  - avg_pool: {kernel_size: 4, stride: 3, padding: [[2, 0], [0, 2]], rounding: ceil}
+  - depth_pool: 2
+""",
+    # Rounded up: never fewer positions than rounded down, and one more where there is room for it.
+    """
+input: [1, 5, 13]
+layers:
+  - conv: {out_channels: 1, kernel_size: [1, 8], padding: [[1, 4], [1, 2]], stride: [2, 3], rounding: ceil}
+""",
+)
+
+HOMEWORK = """
+input: 200x300x3
+layers:
+  - conv: {out_channels: 100, kernel_size: 3, stride: 2, padding: same}
+  - conv: {out_channels: 200, kernel_size: 3, stride: 2, padding: same}
+  - conv: {out_channels: 400, kernel_size: 3, stride: 2, padding: same}
+"""
+
+
+def hand_counts() -> None:
+    """Numbers that torch does not know: memory by the courses' model, additions, what does not divide."""
+    memory = cnncalc.analyze(cnncalc.loads(HOMEWORK), batch=50).totals.memory
+    assert memory.training == 565_613_600
+    assert cnncalc.analyze(cnncalc.loads(HOMEWORK)).totals.memory.prediction == 12_613_600
+    pooled = cnncalc.loads("input: 5x1x1\nlayers: [{adaptive_avg_pool: [3, 1]}]").nodes[0].facts
+    # Windows 0..2, 1..4 and 3..5 of five rows: 2 + 3 + 2 values in 3 means.
+    assert pooled.operations.adds == 2 + 3 + 2 - 3
+    # (5 - 3 + 1 + 1) / 3 leaves 1; (14 - 5 + 3 + 1) / 7 leaves 6.
+    for size, conv, remainder in (
+        (5, "kernel_size: 3, padding: 1, stride: 3", 1),
+        (14, "kernel_size: 5, padding: [[3, 1]], stride: 7", 6),
+    ):
+        with pytest.raises(cnncalc.DocumentError, match=f"the remainder is {remainder}:?\n"):
+            cnncalc.loads(f"input: [1, {size}]\nlayers: [{{conv: {{out_channels: 1, {conv}, rounding: exact}}}}]")
+    radial = cnncalc.loads("input: 3x2x2\nlayers: [{rbf: 5}]").nodes[0].facts
+    assert radial.connections == 3 * 2 * 2 * 5
+
+
+class Replaced(ast.NodeTransformer):
+    """The tree with its `target`-th changeable place changed by `change`."""
+
+    def __init__(self, target: int, change: Callable[[ast.expr], ast.expr | None]) -> None:
+        self.target, self.change, self.seen = target, change, -1
+
+    def visit(self, node: ast.AST) -> Any:
+        node = self.generic_visit(node)
+        if isinstance(node, ast.expr):
+            changed = self.change(node)
+            if changed is not None:
+                self.seen += 1
+                if self.seen == self.target:
+                    return changed
+        return node
+
+
+def other_operator(node: ast.expr) -> ast.expr | None:
+    swaps: dict[type[ast.operator], ast.operator] = {ast.Add: ast.Sub(), ast.Sub: ast.Add(), ast.Mult: ast.Add()}
+    if isinstance(node, ast.BinOp) and type(node.op) in swaps:
+        return ast.BinOp(node.left, swaps[type(node.op)], node.right)
+    return None
+
+
+def not_divided(node: ast.expr) -> ast.expr | None:
+    """`a // b`, `ceil_div(a, b)` and `share(a, b)` without their division."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv | ast.Mod):
+        return node.left
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("ceil_div", "share"):
+        return node.args[0]
+    return None
+
+
+def mutants() -> Iterator[tuple[str, str, Callable[..., int]]]:
+    """(id, the formula's name, the broken formula) of every mutant."""
+    for name, formula in vars(formulas).items():
+        if not inspect.isfunction(formula) or formula.__module__ != formulas.__name__:
+            continue
+        definition = ast.parse(inspect.getsource(formula)).body[0]
+        assert isinstance(definition, ast.FunctionDef)
+        returned = definition.body[-1]
+        assert isinstance(returned, ast.Return)
+        assert returned.value is not None
+        written = ast.unparse(returned.value)
+        sizes = [argument.arg for argument in definition.args.args]
+        texts = [f"({written}) + 1", f"({written}) - 1"]
+        for change in (other_operator, not_divided):
+            texts += changes(written, change)
+        for one, two in zip(sizes, sizes[1:] + sizes[:1], strict=True):
+            if one != two:
+                texts += changes(
+                    written, lambda node, one=one, two=two: ast.Name(two) if isinstance(node, ast.Name) and node.id == one else None
+                )
+        for text in dict.fromkeys(texts):
+            if text != written:
+                yield f"{name}: {text}", name, eval(f"lambda {', '.join(sizes)}: {text}", vars(formulas))
+
+
+def changes(written: str, change: Callable[[ast.expr], ast.expr | None]) -> list[str]:
+    found = []
+    for target in range(20):
+        replaced = Replaced(target, change)
+        tree = replaced.visit(ast.parse(written, mode="eval").body)
+        if replaced.seen < target:
+            break
+        found.append(ast.unparse(tree))
+    return found
+
+
+MUTANTS = list(mutants())
+
+
+def noticed() -> bool:
+    """Whether anything says that a number is wrong."""
+    try:
+        hand_counts()
+        return not all(verify(cnncalc.loads(text), device="cpu", batch=1).agrees for text in DOCUMENTS)
+    except (AssertionError, pytest.fail.Exception, cnncalc.DocumentError, ArithmeticError, ValueError, IndexError):
+        return True
+
+
+def test_there_are_enough() -> None:
+    assert len(MUTANTS) >= 40
+    mutated = {name for _, name, _ in MUTANTS}
+    assert mutated == {name for name, value in vars(formulas).items() if getattr(value, "__module__", "") == formulas.__name__}
+
+
+def test_nothing_is_noticed_without_a_mutant() -> None:
+    assert not noticed()
+
+
+@pytest.mark.parametrize(("name", "broken"), [(name, broken) for _, name, broken in MUTANTS], ids=[id for id, _, _ in MUTANTS])
+def test_a_broken_formula_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str, broken: Callable[..., int]) -> None:
+    window_axes.cache_clear()
+    monkeypatch.setattr(formulas, name, broken)
+    try:
+        assert noticed()
+    finally:
+        window_axes.cache_clear()
