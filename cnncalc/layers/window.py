@@ -36,21 +36,23 @@ class Axis(NamedTuple):
     before: int
     after: int
     output: int
-    unread: int  # positions of the padded input no window reads
+    remainder: int  # what the division leaves over: positions of the padded input after the last window
 
     @property
     def unread_input(self) -> int:
-        """Of the unread positions, those that are input and not padding."""
-        return max(0, self.unread - self.after)
+        """Input positions, at the end, after the last window."""
+        end = (self.output - 1) * self.stride - self.before + self.effective_kernel
+        return self.input - min(max(end, 0), self.input)
 
     @property
     def skipped(self) -> int:
-        """Input positions that no window reads because the stride is larger than the window."""
-        if self.stride <= self.effective_kernel or self.output < 2:
+        """Input positions that no window reads, where some lie between two windows (strides beyond the window)."""
+        if self.stride <= self.effective_kernel:
             return 0
-        first = range(-self.before, self.output * self.stride - self.before, self.stride)
-        read = sum(max(0, min(o + self.effective_kernel, self.input) - max(o, 0)) for o in first)
-        return self.input - read
+        starts = range(-self.before, (self.output - 1) * self.stride - self.before, self.stride)
+        gaps = [(start + self.effective_kernel, start + self.stride) for start in starts]
+        between = sum([max(0, min(end, self.input) - max(start, 0)) for start, end in gaps])
+        return between + self.unread_input if between else 0
 
 
 @lru_cache(maxsize=4096)
@@ -79,7 +81,7 @@ def window_axes(
         raise _does_not_fit(axes)
     if rounding == "exact":
         for a, axis in enumerate(axes):
-            if axis.unread:
+            if axis.remainder:
                 raise _not_exact(axis, a, rank)
     return tuple(axes)
 
@@ -89,8 +91,7 @@ def _axis(W: int, K: int, F: int, S: int, D: int, padding: Any, rounding: str) -
         out = formulas.output_size_same(W, S)
         total = formulas.padding_same(W, F, S, out)
         before, after = total // 2, total - total // 2
-        unread = max(0, W - F - (out - 1) * S)
-        return Axis(W, K, F, S, D, before, after, out, unread)
+        return Axis(W, K, F, S, D, before, after, out, max(0, W - F - (out - 1) * S))
     if padding == "full":
         before = after = formulas.padding_full(F)
     elif padding == "valid":
@@ -106,7 +107,7 @@ def _axis(W: int, K: int, F: int, S: int, D: int, padding: Any, rounding: str) -
         out = formulas.output_size(W, F, before, S)
     else:
         out = formulas.output_size_sided(W, F, before, after, S)
-    return Axis(W, K, F, S, D, before, after, out, formulas.unread(W, F, before, after, S))
+    return Axis(W, K, F, S, D, before, after, out, formulas.remainder(W, F, before, after, S))
 
 
 def _does_not_fit(axes: list[Axis]) -> LayerError:
@@ -132,7 +133,7 @@ def _not_exact(axis: Axis, a: int, rank: int) -> LayerError:
     return LayerError(
         "does-not-divide",
         f"({axis.input} - {axis.effective_kernel} + {padding}) / {axis.stride} is not whole{where}: "
-        f"the remainder is {axis.unread}",
+        f"the remainder is {axis.remainder}",
         field="rounding",
         label="refuses what does not divide",
         sources=(0,),

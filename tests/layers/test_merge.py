@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnncalc.layers import KINDS
+from cnncalc.layers.base import POINTWISE, UNTRACKED, LayerError
+from cnncalc.shapes import Shape
+
+by_loops = settings(derandomize=True, max_examples=100, deadline=None)
+ELEMENTWISE = ["add", "subtract", "multiply", "divide", "mean"]
+
+ROWS = [
+    pytest.param(
+        "add",
+        {},
+        ((64, 5, 4), (64, 5, 4)),
+        {"output": (64, 5, 4), "adds": 64 * 5 * 4, "activations": 64 * 5 * 4},
+        id="residual",
+    ),
+    pytest.param(
+        "add",
+        {},
+        ((3, 10), (3, 10), (3, 10)),
+        {"output": (3, 10), "adds": 2 * 30, "activations": 30},
+        id="add-three",
+    ),
+    pytest.param(
+        "subtract",
+        {},
+        ((3, 2, 5, 4), (3, 2, 5, 4)),
+        {"output": (3, 2, 5, 4), "adds": 120, "activations": 120},
+        id="subtract-3-d",
+    ),
+    pytest.param(
+        "multiply",
+        {},
+        ((64, 5, 4), (64, 1, 1)),
+        {"output": (64, 5, 4), "multiplies": 64 * 5 * 4, "activations": 64 * 5 * 4},
+        id="squeeze-and-excitation",
+    ),
+    pytest.param(
+        "divide",
+        {},
+        ((1, 5, 1), (3, 1, 4), (3, 5, 4)),
+        {"output": (3, 5, 4), "divisions": 2 * 60, "activations": 60},
+        id="divide-repeating-both",
+    ),
+    pytest.param(
+        "mean",
+        {},
+        ((10,), (10,), (10,)),
+        {"output": (10,), "adds": 2 * 10, "divisions": 10, "activations": 10},
+        id="mean-of-three-vectors",
+    ),
+    pytest.param(
+        "concat",
+        {},
+        ((64, 5, 4), (128, 5, 4), (32, 5, 4)),
+        {"output": (64 + 128 + 32, 5, 4), "activations": 224 * 5 * 4},
+        id="inception",
+    ),
+    pytest.param(
+        "concat",
+        {"axis": 1},
+        ((3, 5, 4), (3, 7, 4)),
+        {"output": (3, 5 + 7, 4), "activations": 3 * 12 * 4},
+        id="concat-rows",
+    ),
+    pytest.param(
+        "concat",
+        {},
+        ((5776,), (2166,), (600,), (150,), (36,), (4,)),
+        {"output": (8_732,), "activations": 8_732},
+        id="ssd300-priors",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields", "inputs", "expected"), ROWS)
+def test_facts(
+    kind: str,
+    fields: dict[str, Any],
+    inputs: tuple[Shape, ...],
+    expected: dict[str, Any],
+    told: Callable[..., dict[str, Any]],
+) -> None:
+    assert told(kind, fields, *inputs) == expected
+
+
+@pytest.mark.parametrize("kind", ELEMENTWISE)
+def test_reach(kind: str) -> None:
+    assert KINDS[kind]().facts(((3, 5, 4), (3, 5, 4))).reach is POINTWISE
+
+
+def test_concat_keeps_places_along_channels_only() -> None:
+    assert KINDS["concat"]().facts(((3, 5, 4), (2, 5, 4))).reach is POINTWISE
+    assert KINDS["concat"](axis=2).facts(((3, 5, 4), (3, 5, 2))).reach is UNTRACKED
+
+
+shapes = st.lists(st.sampled_from([1, 1, 2, 3]), min_size=2, max_size=2).map(tuple)
+
+
+def joined(paths: list[Shape]) -> Shape | None:
+    """The shape of paths of one rank element by element: along each dimension, the one size that is not 1."""
+    sizes = [{size for size in along if size != 1} for along in zip(*paths, strict=True)]
+    return None if any(len(each) > 1 for each in sizes) else tuple(max(each, default=1) for each in sizes)
+
+
+@by_loops
+@given(paths=st.lists(shapes, min_size=1, max_size=4))
+def test_size_one_is_repeated(paths: list[Shape]) -> None:
+    layer, expected = KINDS["add"](), joined(paths)
+    if expected is not None:
+        facts = layer.facts(tuple(paths))
+        assert facts.output == expected
+        assert facts.operations.adds == (len(paths) - 1) * expected[0] * expected[1]
+        return
+    with pytest.raises(LayerError) as refusal:
+        layer.facts(tuple(paths))
+    assert refusal.value.code == "merge-shapes-differ"
+    first, other = refusal.value.sources
+    assert refusal.value.shapes == (paths[first], paths[other])
+    assert joined([paths[first], paths[other]]) is None  # the two it names are two that differ
+    assert f"path {first + 1} and path {other + 1} differ" in refusal.value.message
+
+
+@by_loops
+@given(paths=st.lists(st.tuples(*[st.integers(1, 3)] * 3), min_size=1, max_size=3), axis=st.integers(0, 2))
+def test_concat_is_torchs(paths: list[Shape], axis: int, torch: Any) -> None:
+    layer = KINDS["concat"](axis=axis)
+    try:
+        whole = torch.cat([torch.empty(*path, device="meta") for path in paths], dim=axis)
+    except RuntimeError:
+        with pytest.raises(LayerError) as refusal:
+            layer.facts(tuple(paths))
+        assert refusal.value.code == "merge-shapes-differ"
+        first, other = refusal.value.sources
+        assert refusal.value.shapes == (paths[first], paths[other])
+    else:
+        assert layer.facts(tuple(paths)).output == tuple(whole.shape)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "inputs", "error"),
+    [
+        *[
+            pytest.param(kind, {}, ((64, 5, 4), (64, 3, 4)), ("merge-shapes-differ", ""), id=f"{kind}-rows")
+            for kind in ELEMENTWISE
+        ],
+        pytest.param("add", {}, ((64,), (64, 1, 1)), ("merge-shapes-differ", ""), id="add-a-vector-to-a-map"),
+        pytest.param("concat", {}, ((64, 5, 4), (32, 5, 3)), ("merge-shapes-differ", ""), id="concat-columns"),
+        pytest.param("concat", {}, ((64,), (32, 1)), ("merge-shapes-differ", ""), id="concat-a-vector-with-a-map"),
+        pytest.param("concat", {"axis": 1}, ((64, 5), (32, 5)), ("merge-shapes-differ", ""), id="concat-channels"),
+        pytest.param("concat", {"axis": 3}, ((3, 5, 4), (3, 5, 4)), ("no-such-axis", "axis"), id="concat-no-axis"),
+    ],
+)
+def test_refused(
+    kind: str,
+    fields: dict[str, Any],
+    inputs: tuple[Shape, ...],
+    error: tuple[str, str],
+    refused: Callable[..., tuple[str, str]],
+) -> None:
+    assert refused(kind, fields, *inputs) == error
+
+
+@pytest.mark.parametrize(
+    ("axis", "inputs", "message"),
+    [
+        pytest.param(
+            0,
+            ((8, 5, 4), (9, 5, 4), (8, 5, 3)),
+            "`concat` cannot join {0} and {1}: path 1 and path 3 may differ in channels only",
+            id="channels",
+        ),
+        pytest.param(
+            2,
+            ((8, 5, 4), (9, 5, 4)),
+            "`concat` cannot join {0} and {1}: path 1 and path 2 may differ in dimension 2 only",
+            id="columns",
+        ),
+    ],
+)
+def test_concat_says_what_may_differ(axis: int, inputs: tuple[Shape, ...], message: str) -> None:
+    with pytest.raises(LayerError) as refusal:
+        KINDS["concat"](axis=axis).facts(inputs)
+    assert refusal.value.message == message
+
+
+def test_an_axis_that_would_do() -> None:
+    with pytest.raises(LayerError) as refusal:
+        KINDS["concat"](axis=3).facts(((8, 5, 4), (9, 5, 4)))
+    assert refusal.value.help == "use 0 (channels) to 2"
+
+
+def test_title() -> None:
+    assert KINDS["concat"]().title(((3, 5, 4), (2, 5, 4), (1, 5, 4))) == "3 paths"
