@@ -14,6 +14,7 @@ import typer
 
 from cnncalc.cli.analyze import analyze
 from cnncalc.cli.reference import kinds, zoo
+from cnncalc.cli.verify import verify
 from cnncalc.diagnostics import DocumentError, render
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(analyze)
+app.command()(verify)
 app.command()(zoo)
 app.command()(kinds)
 
