@@ -156,7 +156,7 @@ def render(diagnostic: Diagnostic) -> str:
     lines += [f"{gutter}= note: {note}" for note in diagnostic.notes]
     if diagnostic.help:
         lines.append(f"{gutter}= help: {diagnostic.help}")
-    return "\n".join([_printable(line) for line in lines])
+    return "\n".join([printable(line) for line in lines])
 
 
 def _quote(span: Span, label: str) -> list[str]:
@@ -187,7 +187,7 @@ def _columns(char: str) -> int:
     return 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Control characters as `?`, so that a hostile file cannot drive the terminal."""
     return (
         text if text.isprintable() else "".join([char if char.isprintable() or char == "\t" else "?" for char in text])
@@ -201,7 +201,7 @@ def quoted(text: str) -> str:
 
 def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     """The known names a person may have meant, nearest first."""
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher, get_close_matches
 
     if len(name) > MAX_QUOTED_WORD:
         return []
@@ -210,11 +210,13 @@ def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     if len(lowered) > MAX_NEAR_CANDIDATES:
         alike = [key for key in lowered if key[:1] == plain[:1] and abs(len(key) - len(plain)) < 4]
         lowered = {key: lowered[key] for key in alike[:MAX_NEAR_CANDIDATES]}
-    found = get_close_matches(plain, lowered, n=most, cutoff=0.6)
     squeezed = {key.replace("_", ""): key for key in lowered}
     same = squeezed.get(plain.replace("_", ""))
     if same is not None:
-        found = [same, *(key for key in found if key != same)][:most]
+        return [lowered[same]]
+    order = {key: place for place, key in enumerate(lowered)}
+    found = get_close_matches(plain, lowered, n=most, cutoff=0.6)
+    found.sort(key=lambda key: (-SequenceMatcher(None, key, plain).ratio(), order[key]))
     return [lowered[key] for key in found]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 FIELDS = {
     "filters": "out_channels",
     "nb_filter": "out_channels",
@@ -131,6 +133,14 @@ KINDS = {
     "view": "reshape",
     "transpose": "permute",
 }
+
+
+def field_meant(word: str, known: Collection[str]) -> str:
+    """The one of a kind's fields that another framework's word stands for, or nothing."""
+    meant = FIELDS.get(word, "")
+    if meant == "out_channels" and "out_features" in known:
+        return "out_features"
+    return meant if meant in known else ""
 
 
 def kind_meant(word: str) -> str | None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from cnncalc.collection import collection_paused
-from cnncalc.diagnostics import Diagnostic, DocumentError, Source, choices, near
+from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Source, Span, choices, near, quoted
 from cnncalc.graph import Network
-from cnncalc.language.document import EXTENDING, Document, read_document, top_mapping
+from cnncalc.language.document import Document
 from cnncalc.language.expand import expand
-from cnncalc.language.source import MAX_CHARACTERS, Mapping, Node, Scalar, parse
+from cnncalc.language.reader import read_document, top_mapping, unknown_key
+from cnncalc.language.source import MAX_CHARACTERS, Mapping, Node, Scalar, describe, parse
 
 MAX_EXTENDS = 10
+MAX_BYTES = 4 * MAX_CHARACTERS
+EXTENDING = ("name", "input", "inputs", "extends", "args")
 
 
 def load(path: str | Path, settings: Iterable[str] = ()) -> Network:
@@ -28,7 +31,7 @@ def load(path: str | Path, settings: Iterable[str] = ()) -> Network:
 
 def loads(text: str, settings: Iterable[str] = (), name: str = "<text>") -> Network:
     """The network of a document given as text (which can extend none: it has no folder)."""
-    return network_of(Source(name, text), None, settings)
+    return network_of(Source(name, _with_plain_newlines(text)), None, settings)
 
 
 def network_of(source: Source, folder: Path | None, settings: Iterable[str] = ()) -> Network:
@@ -37,11 +40,9 @@ def network_of(source: Source, folder: Path | None, settings: Iterable[str] = ()
 
 
 def document_of(source: Source, folder: Path | None, settings: Iterable[str] = ()) -> Document:
-    document = read_document(_extended(parse(source), folder, ()))
-    document.source = source
-    for setting in settings:
-        _set(document, setting)
-    return document
+    found = Findings()
+    root = _extended(parse(source, found), folder, (), found)
+    return read_document(_with_settings(top_mapping(root), settings), found)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -60,7 +61,7 @@ def zoo_names() -> list[str]:
 def read_source(path: str) -> tuple[Source, Path | None]:
     """The text of a path, and the folder that its `extends` looks in."""
     if path == "-":
-        return Source("<stdin>", _decoded(sys.stdin.buffer.read(MAX_CHARACTERS * 4 + 1), "<stdin>")), None
+        return Source("<stdin>", _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")), None
     file = Path(path)
     try:
         found = file.exists()
@@ -78,13 +79,8 @@ def _read(file: Path, shown: str) -> str:
     try:
         if file.is_dir():
             raise _refused("is-a-directory", f"{shown} is a directory, not a document", "name a file in it")
-        if file.stat().st_size > MAX_CHARACTERS * 4:
-            raise _refused(
-                "document-too-large",
-                f"{shown} has {file.stat().st_size:,} bytes; a document may have {MAX_CHARACTERS:,} characters",
-                "say what repeats with `repeat` and blocks",
-            )
-        data = file.read_bytes()
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise _missing(shown) from None
     except OSError as error:
@@ -93,8 +89,14 @@ def _read(file: Path, shown: str) -> str:
 
 
 def _decoded(data: bytes, shown: str) -> str:
+    if len(data) > MAX_BYTES:
+        raise _refused(
+            "document-too-large",
+            f"{shown} has more than {MAX_BYTES:,} bytes; a document may have {MAX_CHARACTERS:,} characters",
+            "say what repeats with `repeat` and blocks",
+        )
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        return _with_plain_newlines(data.decode())
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _refused(
@@ -102,6 +104,11 @@ def _decoded(data: bytes, shown: str) -> str:
             f"{shown} is not UTF-8 text: byte {data[error.start]:#04x} in line {line}",
             "save it as UTF-8",
         ) from None
+
+
+def _with_plain_newlines(text: str) -> str:
+    """The text without a byte order mark, its lines ended as everywhere."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _missing(shown: str) -> DocumentError:
@@ -118,125 +125,116 @@ def _refused(code: str, message: str, help: str = "") -> DocumentError:
 # extends and --set ----------------------------------------------------------------------------------------------------
 
 
-def _extended(root: Node, folder: Path | None, trail: tuple[Path, ...]) -> Node:
+def _extended(root: Node, folder: Path | None, trail: tuple[Path, ...], found: Findings) -> Node:
     """The document that `root` extends, with what `root` changes in its place."""
     if not isinstance(root, Mapping) or "extends" not in root.entries:
         return root
-    changes = top_mapping(root, EXTENDING)
-    base = changes.entries["extends"]
+    for key in root.entries:
+        if key not in EXTENDING:
+            found.add(unknown_key(root.keys[key], EXTENDING, "a document that extends another has"))
+    base = root.entries["extends"]
     file = _base_file(base, folder)
-    if file in trail or len(trail) >= MAX_EXTENDS:
-        cycle = file in trail
-        raise DocumentError(
-            Diagnostic(
-                "extends-itself" if cycle else "extends-too-deeply",
-                f"`{file.name}` extends itself" if cycle else f"more than {MAX_EXTENDS} documents extend one another",
-                base.span,
-            )
-        )
-    name = str(Path(root.source.name).parent / base.text) if isinstance(base, Scalar) else ""
-    text = _read(file, name)
-    extended = _extended(parse(Source(name, text)), file.parent, (*trail, file))
-    whole = top_mapping(extended)
-    return _changed(whole, changes)
+    if file in trail:
+        raise _wrong_base("extends-itself", f"{quoted(file.name)} extends itself", base)
+    if len(trail) == MAX_EXTENDS:
+        raise _wrong_base("extends-too-deeply", f"more than {MAX_EXTENDS} documents extend one another", base)
+    assert isinstance(base, Scalar)
+    name = str(Path(root.source.name).parent / base.text)
+    extended = _extended(parse(Source(name, _read(file, name)), found), file.parent, (*trail, file), found)
+    return _changed(top_mapping(extended), root, found)
 
 
 def _base_file(base: Node, folder: Path | None) -> Path:
     if not isinstance(base, Scalar) or not base.text:
-        raise DocumentError(Diagnostic("wrong-type", "`extends` has to be the name of a file", base.span))
+        raise _wrong_base("wrong-type", f"`extends` has to be the name of a file, not {describe(base)}", base)
     if folder is None:
-        raise DocumentError(
-            Diagnostic("extends-from-text", "a document that is not a file cannot extend another", base.span)
-        )
+        raise _wrong_base("extends-from-text", "a document that is not a file cannot extend another", base)
+    root = folder.resolve()
     try:
-        root = folder.resolve()
         file = (root / base.text).resolve()
-        inside = file.is_relative_to(root)
+        inside, found = file.is_relative_to(root), file.is_file()
     except (OSError, ValueError):
-        inside = False
+        inside = found = False
     if not inside:
-        raise DocumentError(
-            Diagnostic(
-                "extends-outside",
-                f"`{base.text}` is not in the document's folder or below it",
-                base.span,
-                help="keep both documents in one folder",
-            )
-        )
-    if not file.is_file():
-        names = [path.name for path in root.glob("*.yaml")]
-        nearest = near(base.text, names)
-        raise DocumentError(
-            Diagnostic(
-                "no-such-file",
-                f"there is no file `{base.text}` beside this document",
-                base.span,
-                help=f"did you mean {choices(nearest)}?" if nearest else "",
-            )
-        )
+        message = f"{quoted(base.text)} is not in the document's folder or below it"
+        raise _wrong_base("extends-outside", message, base, "keep both documents in one folder")
+    if not found:
+        nearest = near(base.text, [path.name for path in root.glob("*.yaml")])
+        help = f"did you mean {choices(nearest)}?" if nearest else "name a file of the document's own folder"
+        raise _wrong_base("no-such-file", f"there is no file {quoted(base.text)} beside this document", base, help)
     return file
 
 
-def _changed(base: Mapping, changes: Mapping) -> Mapping:
+def _wrong_base(code: str, message: str, base: Node, help: str = "") -> DocumentError:
+    return DocumentError(Diagnostic(code, message, base.span, help=help))
+
+
+def _changed(base: Mapping, changes: Mapping, found: Findings) -> Mapping:
+    """`base` with the entries of `changes` in place of its own; of `args`, those named."""
     entries, keys = dict(base.entries), dict(base.keys)
-    for key in ("input", "inputs"):
-        if key in changes.entries:
-            for other in ("input", "inputs"):
-                entries.pop(other, None)
-                keys.pop(other, None)
+    if "input" in changes.entries or "inputs" in changes.entries:
+        for key in ("input", "inputs"):
+            entries.pop(key, None)
     for key, node in changes.entries.items():
-        if key == "extends":
-            continue
-        keys[key] = changes.keys[key]
-        entries[key] = _changed_args(entries.get("args"), node) if key == "args" else node
+        if key != "extends":
+            keys[key] = changes.keys[key]
+            entries[key] = _changed_args(entries.get("args"), node, found) if key == "args" else node
     return Mapping(entries, keys, base.source, base.start, base.end)
 
 
-def _changed_args(base: Node | None, changes: Node) -> Node:
+def _changed_args(base: Node | None, changes: Node, found: Findings) -> Node:
     if not isinstance(changes, Mapping):
-        raise DocumentError(Diagnostic("wrong-type", "`args` has to be a mapping of names and values", changes.span))
-    if not isinstance(base, Mapping):
-        base = Mapping({}, {}, changes.source, changes.start, changes.end)
-    unknown = [key for key in changes.entries if key not in base.entries]
-    if unknown:
-        raise DocumentError(*[_unknown_arg(changes.keys[key], list(base.entries)) for key in unknown])
-    return Mapping(
-        {**base.entries, **changes.entries}, {**base.keys, **changes.keys}, base.source, base.start, base.end
-    )
+        return changes  # refused by the reader
+    known = base if isinstance(base, Mapping) else Mapping({}, {}, changes.source, changes.start, changes.end)
+    for name in changes.entries:
+        if name not in known.entries:
+            found.add(_unknown_arg(changes.keys[name], known.entries))
+    entries = {name: changes.entries.get(name, node) for name, node in known.entries.items()}
+    return Mapping(entries, known.keys, known.source, known.start, known.end)
 
 
-def _unknown_arg(key: Scalar, known: list[str]) -> Diagnostic:
+def _unknown_arg(key: Scalar, known: Collection[str]) -> Diagnostic:
     nearest = near(key.text, known)
-    if nearest:
-        help = f"did you mean {choices(nearest)}?"
-    else:
-        help = f"its args are {', '.join(known)}" if known else "it has no args"
-    return Diagnostic("unknown-arg", f"the document has no arg `{key.text}`", key.span, help=help)
+    help = f"it has {', '.join(known)}" if known else "it has none"
+    help = f"did you mean {choices(nearest)}?" if nearest else help
+    return Diagnostic("unknown-arg", f"the document has no arg {quoted(key.text)}", key.span, help=help)
 
 
-def _set(document: Document, setting: str) -> None:
-    """`classes=10`, `input=384x384x3`: as if the document said so."""
+def _with_settings(root: Mapping, settings: Iterable[str]) -> Mapping:
+    """The document as if it said `classes: 10`, `input: 384x384x3` itself, for each `NAME=VALUE`."""
+    found = Findings()
+    entries = dict(root.entries)
+    for setting in settings:
+        try:
+            _set(entries, setting)
+        except DocumentError as error:
+            found.extend(error)
+    found.raise_if_any()
+    return Mapping(entries, root.keys, root.source, root.start, root.end)
+
+
+def _set(entries: dict[str, Node], setting: str) -> None:
     source = Source("--set", setting)
-    name, equals, text = setting.partition("=")
-    offset = len(name) + 1
-    key = Scalar(name, name.strip(), source, 0, len(name))
-    if not equals or not key.text:
-        raise DocumentError(
-            Diagnostic("bad-setting", f"`{setting}` is not NAME=VALUE", key.span, help="write e.g. --set classes=10")
-        )
-    node = parse(Source("--set", " " * offset + text)) if text.strip() else Scalar(None, "", source, offset, offset)
-    _resource(node, source)
-    if key.text in document.inputs:
-        document.inputs[key.text] = node
-    elif key.text in document.args:
-        document.args = {**document.args, key.text: node}
-    else:
-        raise DocumentError(_unknown_arg(key, [*document.inputs, *document.args]))
-
-
-def _resource(node: Node, source: Source) -> None:
-    """Let a node parsed from part of a text point into the whole of it."""
-    node.source = source
-    children = () if isinstance(node, Scalar) else node.entries.values() if isinstance(node, Mapping) else node.items
-    for child in children:
-        _resource(child, source)
+    name, equals, value = setting.partition("=")
+    key = Scalar(name, name.strip(), source, 0, max(1, len(name)))
+    if not equals or not key.text or not value.strip():
+        message = f"{quoted(setting)} is not NAME=VALUE"
+        raise DocumentError(Diagnostic("bad-setting", message, Span(source, 0, len(setting)), help="write classes=10"))
+    found = Findings()
+    node = parse(source, found, len(name) + 1)
+    found.raise_if_any()
+    known = []
+    if "input" in entries:
+        known.append("input")
+        if key.text == "input":
+            entries["input"] = node
+            return
+    for owner in ("inputs", "args"):
+        group = entries.get(owner)
+        if isinstance(group, Mapping):
+            known += group.entries
+            if key.text in group.entries:
+                changed = {**group.entries, key.text: node}
+                entries[owner] = Mapping(changed, group.keys, group.source, group.start, group.end)
+                return
+    raise DocumentError(_unknown_arg(key, known))

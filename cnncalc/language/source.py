@@ -1,7 +1,8 @@
 """YAML text becomes nodes that know their place: plain data plus spans, and nothing that YAML does behind one's back.
 
-Built on PyYAML's event stream (libyaml where it is compiled in). Anchors, aliases, tags, complex keys, several documents
-and duplicate keys are refused; scalars follow the rules of `scalar_value`, so `3:30`, `yes` and `0123` stay text.
+Built on PyYAML's event stream (libyaml where it is compiled in). Anchors, aliases, tags, complex keys, several
+documents and duplicate keys are refused; scalars follow the rules of `scalar_value`, so `3:30`, `yes` and `0123` stay
+text.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import yaml
 
-from cnncalc.diagnostics import Diagnostic, DocumentError, Note, Source, Span
+from cnncalc.diagnostics import MAX_QUOTED_WORD, Diagnostic, DocumentError, Findings, Note, Source, Span, quoted
 
 MAX_CHARACTERS = 16 * 1024 * 1024
 MAX_DEPTH = 100
@@ -22,7 +24,7 @@ Number = int | float
 Plain = Number | bool | str | None
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)\Z")
-_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?\Z")
+_FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*(?:_[0-9]+)*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _WORDS: dict[str, Plain] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _NUMERIC_START = frozenset("0123456789+-.")
 MAX_DIGITS = 100
@@ -89,9 +91,7 @@ def describe(node: Node) -> str:
         return "a list"
     if isinstance(node, Mapping):
         return "a mapping"
-    if node.value is None:
-        return "nothing" if node.text == "" else f"`{node.text}`"
-    return f"`{node.text}`" if len(node.text) <= 60 else f"`{node.text[:57]}...`"
+    return quoted(node.text) if node.text else "nothing" if node.value is None else "an empty text"
 
 
 def scalar_value(text: str) -> Plain:
@@ -99,15 +99,16 @@ def scalar_value(text: str) -> Plain:
     if text[:1] in _NUMERIC_START and text and len(text) <= MAX_DIGITS:
         if _INTEGER.match(text):
             return int(text)
-        if _FLOAT.match(text) and any(char.isdigit() for char in text):
-            return float(text)
+        if _FLOAT.match(text) and isfinite(number := float(text)):
+            return number
     return _WORDS.get(text, text)
 
 
-def parse(source: Source) -> Node:
-    """The document's one node.
+def parse(source: Source, found: Findings, start: int = 0) -> Node:
+    """The one node of a document, or of a text from `start` on.
 
-    Raises `DocumentError` where the text is not YAML, is empty, or uses what the language leaves out.
+    Keys that stand twice are added to `found` and the first of them is kept. Raises `DocumentError` where the text is
+    not YAML, is empty, or uses what the language leaves out.
     """
     if len(source.text) > MAX_CHARACTERS:
         raise _refusal(
@@ -117,33 +118,30 @@ def parse(source: Source) -> Node:
             help="say what repeats with `repeat` and blocks",
         )
     try:
-        return _Builder(source).document()
+        return _Builder(source, found, start).document()
     except yaml.MarkedYAMLError as error:
         raise DocumentError(_yaml_diagnostic(source, error)) from None
-    except yaml.reader.ReaderError as error:
-        position = min(error.position, len(source.text))
-        raise _refusal(
-            "not-yaml", f"a character that YAML does not allow: {error.reason}", Span(source, position, position + 1)
-        ) from None
+    except (yaml.reader.ReaderError, UnicodeEncodeError):
+        raise DocumentError(_character_diagnostic(source)) from None
 
 
 class _Builder:
     """Walks the events once; recursion is bounded by MAX_DEPTH."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, found: Findings, start: int) -> None:
         self.source = source
-        self.events: Iterator[Any] = yaml.parse(source.text, Loader=_Loader)
+        self.found = found
+        self.anchors: set[str] = set()
+        self.usable = True  # nothing in it that makes the rest meaningless
+        text = source.text if start == 0 else " " * start + source.text[start:]
+        self.brackets = "(" in text
+        self.events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
 
     def document(self) -> Node:
         next(self.events)  # the stream's start
         event = next(self.events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise _refusal(
-                "empty-document",
-                "the document is empty",
-                Span(self.source, 0, 0),
-                help="start with `input: 32x32x3` and `layers:`",
-            )
+            raise self.empty()
         node = self.node(next(self.events), 0)
         next(self.events)  # the document's end
         event = next(self.events)
@@ -154,7 +152,19 @@ class _Builder:
                 self.span(event),
                 help="put each network in a file of its own",
             )
+        if not self.usable:
+            self.found.raise_if_any()
+        if isinstance(node, Scalar) and node.value is None:
+            raise self.empty()
         return node
+
+    def empty(self) -> DocumentError:
+        return _refusal(
+            "empty-document",
+            "the document is empty",
+            Span(self.source, 0, 0),
+            help="start with `input: 32x32x3` and `layers:`",
+        )
 
     def span(self, event: Any) -> Span:
         return Span(self.source, event.start_mark.index, event.end_mark.index)
@@ -162,16 +172,14 @@ class _Builder:
     def node(self, event: Any, depth: int) -> Node:
         kind = type(event)
         if kind is yaml.AliasEvent:
-            raise self.unwanted(event, f"`*{event.anchor}` is a YAML alias, which documents do not use")
+            if event.anchor not in self.anchors:
+                self.leave_out("alias", event, f"{_BY_NAME}; a text that begins with `*` needs quotes")
+            return Scalar(None, "", self.source, event.start_mark.index, event.end_mark.index)
         if event.anchor is not None:
-            raise self.unwanted(event, f"`&{event.anchor}` is a YAML anchor, which documents do not use")
+            self.anchors.add(event.anchor)
+            self.leave_out("anchor", event, _BY_NAME)
         if event.tag is not None:
-            raise _refusal(
-                "yaml-tag",
-                f"`{event.tag}` is a YAML tag, which documents do not use",
-                self.span(event),
-                help="remove it",
-            )
+            self.leave_out("tag", event, _NO_TAGS)
         if kind is yaml.ScalarEvent:
             text = event.value
             value = scalar_value(text) if event.implicit[0] else text
@@ -180,63 +188,178 @@ class _Builder:
             raise _refusal(
                 "nested-too-deeply",
                 f"more than {MAX_DEPTH} lists and mappings inside one another",
-                self.span(event),
+                Span(self.source, event.start_mark.index, event.start_mark.index + 1),
                 help="give the inner layers a block of their own",
             )
         return self.sequence(event, depth) if kind is yaml.SequenceStartEvent else self.mapping(event, depth)
 
     def sequence(self, start: Any, depth: int) -> Sequence:
         items: list[Node] = []
+        opened: Scalar | None = None
         for event in self.events:
             if type(event) is yaml.SequenceEndEvent:
                 break
             items.append(self.node(event, depth + 1))
+            if self.brackets and start.flow_style:
+                opened = self.opened(opened, items[-1], "[]")
         return Sequence(items, self.source, start.start_mark.index, event.end_mark.index)
 
     def mapping(self, start: Any, depth: int) -> Mapping:
         entries: dict[str, Node] = {}
         keys: dict[str, Scalar] = {}
+        opened: Scalar | None = None
         for event in self.events:
             if type(event) is yaml.MappingEndEvent:
                 break
             key = self.node(event, depth + 1)
+            value = self.node(next(self.events), depth + 1)
+            inside = opened is not None
+            if self.brackets and start.flow_style:
+                opened = self.opened(self.opened(opened, key, "{}"), value, "{}")
             if type(key) is not Scalar:
-                raise _refusal("key-not-a-word", "a key has to be a word, not a list or a mapping", key.span)
+                raise self.not_a_word(key)
             if key.text in entries:
-                raise DocumentError(
-                    Diagnostic(
-                        "duplicate-key",
-                        f"`{key.text}` stands twice in one mapping",
-                        key.span,
-                        notes=(Note("it stands first at", keys[key.text].span),),
-                        help="keep one of the two",
-                    )
-                )
+                if not inside:
+                    self.found.add(_twice(key, keys[key.text]))
+                continue
             keys[key.text] = key
-            entries[key.text] = self.node(next(self.events), depth + 1)
+            entries[key.text] = value
         return Mapping(entries, keys, self.source, start.start_mark.index, event.end_mark.index)
 
-    def unwanted(self, event: Any, message: str) -> DocumentError:
-        return _refusal(
-            "yaml-anchor", message, self.span(event), help="name what repeats in `blocks:` or `args:`, and use the name"
+    def opened(self, opened: Scalar | None, node: Node, around: str) -> Scalar | None:
+        """The entry whose round bracket is open after `node`: unquoted `max(1, 2)` is two, `max(1` and `2)`."""
+        if type(node) is not Scalar or self.source.text[node.start : node.start + 1] in ("'", '"'):
+            return opened
+        balance = node.text.count("(") - node.text.count(")")
+        if opened is None:
+            return node if balance > 0 else None
+        if balance >= 0:
+            return opened
+        text = self.source.text[opened.start : node.end]
+        self.found.add(
+            Diagnostic(
+                "needs-quotes",
+                f"an expression with a comma needs quotes inside `{around}`",
+                Span(self.source, opened.start, node.end),
+                help=f'write `"{text}"`' if len(text) < MAX_QUOTED_WORD and '"' not in text else "",
+            )
         )
+        self.usable = False
+        return None
+
+    def not_a_word(self, key: Node) -> DocumentError:
+        if self.source.text[max(0, key.start - 1) : key.start + 1] == "{{":
+            return _refusal(
+                "key-not-a-word",
+                "`{{` begins a template, which documents do not use",
+                Span(self.source, key.start - 1, key.start + 1),
+                help="write the name itself: an arg's name stands for its value",
+            )
+        span = Span(self.source, key.start, key.start + 1)
+        return _refusal("key-not-a-word", f"a key is a word, not {describe(key)}", span)
+
+    def leave_out(self, what: str, event: Any, help: str) -> None:
+        start = event.start_mark.index
+        written = re.compile(r"[^\s,{}\[\]]*").match(self.source.text, start)
+        span = Span(self.source, start, written.end() if written else start)
+        text = quoted(self.source.text[start : span.end])
+        message = f"{text} is a YAML {what}, which documents do not use"
+        self.found.add(Diagnostic(f"yaml-{what}", message, span, help=help))
+        self.usable = False
+
+
+_BY_NAME = "name what stands twice in `blocks:` or `args:`, and use the name"
+_NO_TAGS = "remove it; to negate a condition write `not`"
 
 
 def _refusal(code: str, message: str, span: Span, help: str = "") -> DocumentError:
     return DocumentError(Diagnostic(code, message, span, help=help))
 
 
+def _twice(key: Scalar, first: Scalar) -> Diagnostic:
+    return Diagnostic(
+        "duplicate-key",
+        f"{quoted(key.text)} stands twice in one mapping",
+        key.span,
+        notes=(Note("the first is here", first.span),),
+        help="keep one of the two",
+    )
+
+
+# What the YAML parser has to say --------------------------------------------------------------------------------------
+
+_NEEDS_QUOTES = 'inside `{}` an expression with a comma or bracket needs quotes: {out: "max(a, b)"}'
+_IN_BRACES = "several fields go in braces, `conv: {out_channels: 64, kernel_size: 3}`; a text with `: ` in quotes"
+
+
 def _yaml_diagnostic(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
-    mark = error.problem_mark or error.context_mark
+    """The parser's complaint in the words of someone who writes a network."""
+    problem, mark, opened = error.problem or "", error.problem_mark or error.context_mark, error.context_mark
     start = min(mark.index, len(source.text)) if mark is not None else 0
-    notes: tuple[Note, ...] = ()
-    if error.context and error.context_mark is not None and error.context_mark.index != start:
-        place = Span(source, error.context_mark.index, error.context_mark.index + 1)
-        notes = (Note(str(error.context), place),)
-    line = source.line(source.position(start)[0])
-    help = ""
+    begun = min(opened.index, start) if opened is not None else start
+    line_number, column = source.position(start)
+    line = source.line(line_number)
+    before = line[: column - 1]
+
+    def not_yaml(message: str, help: str = "", at: int = start) -> Diagnostic:
+        return Diagnostic("not-yaml", f"not YAML: {message}", Span(source, at, at + 1), help=help)
+
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        help = "indent with spaces; YAML does not allow tabs"
-    elif "{" in line and ("(" in line or "[" in line):
-        help = 'inside `{}` an expression with a comma or bracket needs quotes: {out: "max(a, b)"}'
-    return Diagnostic("not-yaml", f"not YAML: {error.problem}", Span(source, start, start + 1), notes=notes, help=help)
+        tab = start - len(before) + line.index("\t")
+        return not_yaml("a tab in the indentation", "indent with spaces; YAML does not allow tabs", at=tab)
+    if tag := re.search(r"(?<=[\s,:{\[])![^\s,{}\[\]]*$", before):
+        span = Span(source, start - len(before) + tag.start(), start)
+        return Diagnostic("yaml-tag", f"`{tag[0]}` is a YAML tag, which documents do not use", span, help=_NO_TAGS)
+    if "mapping values are not allowed" in problem:
+        if re.search(r":\s", before):
+            return not_yaml("a second `:` on one line", _IN_BRACES)
+        help = "align it with that line, or end that line in `:`, as in `- conv:`"
+        return not_yaml("a field below a line that does not end in `:`", help)
+    if "could not find expected ':'" in problem:
+        return not_yaml("this line has no `:`", "end a key in `:`, begin a list's entry with `- `", at=begun)
+    if "unexpected end of stream" in problem and source.text[begun : begun + 1] in ("'", '"'):
+        return not_yaml("this quote is not closed", f"end it with `{source.text[begun]}`", at=begun)
+    if "did not find expected" in problem:
+        closing = {"{": "}", "[": "]"}.get(source.text[begun : begun + 1])
+        ended = start >= len(source.text.rstrip())
+        if closing and (ended or source.position(begun)[0] != line_number or not before.strip()):
+            return not_yaml(f"this `{source.text[begun]}` is not closed", f"end it with `{closing}`", at=begun)
+        if closing:
+            bracketed = closing == "}" and "[" in source.text[begun : start + 1]
+            return not_yaml(f"expected `,` or `{closing}` here", _NEEDS_QUOTES if bracketed else "quote the text")
+        if ended:
+            return not_yaml("the text ends inside a bracket", "close what is open")
+        if line[column - 1] in "{}[]," or (before.strip() and line[column - 1] == "-"):
+            return not_yaml(f"`{line[column - 1]}` cannot stand here", "remove it, or quote the text")
+        if not before.strip():
+            in_list = "'-' indicator" in problem and source.position(begun)[1] == column
+            if in_list and line[column - 1] != "-":
+                return not_yaml("expected `- ` here, as in the list above", "begin the line with `- `")
+            return not_yaml("the indentation of this line fits nothing above it", "align it with its neighbours")
+        return not_yaml("nothing may stand here: the value before it has ended", "quote the whole text")
+    if "block sequence entries are not allowed" in problem:
+        return not_yaml("a list cannot begin on its key's line", "begin `- ` on the next line")
+    if "cannot start any token" in problem:
+        char = source.text[start : start + 1]
+        return not_yaml(f"a text cannot begin with {'a backquote' if char == '`' else f'`{char}`'}", "quote the text")
+    if error.context == "while scanning a directive":
+        return not_yaml("a line cannot begin with `%`", "remove it, or quote the text", at=begun)
+    if "unknown escape" in problem:
+        escape = source.text[start : start + 2]
+        return not_yaml(f"`{escape}` means nothing in double quotes", "use single quotes")
+    return not_yaml(f"{error.context}: {problem}" if error.context else problem)
+
+
+_FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _character_diagnostic(source: Source) -> Diagnostic:
+    """The first character that YAML does not allow in a text (YAML 1.1, production c-printable)."""
+    found = _FORBIDDEN.search(source.text)
+    start = found.start() if found else 0
+    return Diagnostic(
+        "not-yaml",
+        f"not YAML: the character U+{ord(source.text[start]):04X} is not allowed in a text",
+        Span(source, start, start + 1),
+        help="remove it; is this a text file?",
+    )
