@@ -214,34 +214,43 @@ def _sum_of(counts: Iterable[dict[str, int]]) -> dict[str, int]:
 def folded(report: Report, depth: int) -> Report:
     """The report with the layers of each block `depth` levels down put together into one row.
 
-    A block's input and output are those of its first and last layer; `receptive_field` is the last layer's.
+    A block's input and output are those of its first and last layer; `receptive_field` is the last layer's. A row's
+    inputs are rows too: what comes from inside a block has the block's name.
     """
 
-    def block(row: LayerReport) -> tuple[str, ...]:
-        parts = tuple(row.name.split("."))
-        return parts[:depth]
+    def block(row: LayerReport) -> str:
+        return ".".join(row.name.split(".")[:depth])
 
+    groups = [(name, list(members)) for name, members in groupby(report.layers, block)]
+    row_of = {member.name: _row_name(name, members) for name, members in groups for member in members}
     rows = []
-    for name, group in groupby(report.layers, block):
-        members = list(group)
-        rows.append(members[0] if len(members) == 1 else _block(".".join(name), members, depth))
+    for name, members in groups:
+        if len(members) > 1:
+            rows.append(_block(name, members, depth, row_of))
+        else:
+            (row,) = members
+            rows.append(replace(row, inputs=[row_of.get(source, source) for source in row.inputs]))
     return replace(report, layers=rows)
 
 
-def _block(name: str, members: list[LayerReport], depth: int) -> LayerReport:
+def _row_name(block: str, members: list[LayerReport]) -> str:
+    return block if len(members) > 1 else members[0].name
+
+
+def _block(name: str, members: list[LayerReport], depth: int, row_of: dict[str, str]) -> LayerReport:
     first, last = members[0], members[-1]
     inside = {row.name for row in members}
-    outside: dict[str, list[int]] = {}
+    outside: dict[tuple[str, tuple[int, ...]], list[int]] = {}
     for row in members:
         for source, shape in zip(row.inputs, row.input_shapes, strict=True):
             if source not in inside:
-                outside.setdefault(source, shape)
+                outside.setdefault((row_of.get(source, source), tuple(shape)), shape)
     chain = [*first.used_at, *([first.place] if first.place else [])]
     return LayerReport(
         name=name,
         kind="block",
         title=f"{len(members)} layers",
-        inputs=list(outside),
+        inputs=[source for source, _ in outside],
         input=first.input,
         input_shapes=list(outside.values()),
         output=last.output,

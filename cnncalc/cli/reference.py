@@ -20,9 +20,10 @@ def zoo() -> None:
 
 
 def _headline(text: str) -> str:
-    """A document's first comment line."""
+    """A document's first comment line, with `...` where the sentence goes on."""
     first = text.lstrip().partition("\n")[0]
-    return first.lstrip("# ").rstrip() if first.startswith("#") else ""
+    line = first.lstrip("# ").rstrip() if first.startswith("#") else ""
+    return line if not line or line.endswith(".") else f"{line.rstrip(',:;(')} ..."
 
 
 def kinds(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from cnncalc.diagnostics import choices, near
+from cnncalc.diagnostics import choices, near, printable
 from cnncalc.report import LayerReport, Report
 from cnncalc.shapes import shape_text, sizes_text
 
@@ -90,8 +90,38 @@ def cells(row: LayerReport, report: Report, columns: Iterable[Column]) -> list[s
     return [column.cell(row, report) for column in columns]
 
 
+# Tables for people ----------------------------------------------------------------------------------------------------
+
+
+def heading(column: Column, report: Report) -> str:
+    if column.key == "bytes" and report.batch > 1:
+        return f"bytes, batch of {report.batch:,}"
+    return column.heading
+
+
+def body(report: Report, columns: Sequence[Column]) -> list[list[str]]:
+    """The rows as text. Rows that repeat are one, `conv.1..2 ×2`, unless a column shows in what they differ."""
+    keys = [column.key for column in columns]
+    drawn = []
+    folds = "layer" in keys and not {"inputs", "place"} & set(keys)
+    for row, times in together(report.layers) if folds else [(row, 1) for row in report.layers]:
+        texts = [text(cell) for cell in cells(row, report, columns)]
+        if times > 1:
+            texts[keys.index("layer")] += f" ×{times}"
+        drawn.append(texts)
+    return drawn
+
+
+def total(report: Report, columns: Sequence[Column]) -> list[str]:
+    """The last row; "total" stands in the first column that has none."""
+    sums = [text(column.total(report)) if column.total else "" for column in columns]
+    if "" in sums:
+        sums[sums.index("")] = "total"
+    return sums
+
+
 def text(cell: str | int) -> str:
-    return f"{cell:,}" if isinstance(cell, int) else cell
+    return f"{cell:,}" if isinstance(cell, int) else printable(cell)
 
 
 def together(rows: list[LayerReport]) -> list[tuple[LayerReport, int]]:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from html import escape
 
-from cnncalc.render.columns import BY_KEY, DEFAULT, cells, text, together
+from cnncalc.render.columns import BY_KEY, DEFAULT, body, heading, total
 from cnncalc.render.summary import sentences
 from cnncalc.report import Report
 
 
 def fragment(report: Report) -> str:
     columns = [BY_KEY[key] for key in DEFAULT]
-    head = "".join(f"<th>{escape(column.heading)}</th>" for column in columns)
-    body = []
-    for row, times in together(report.layers):
-        drawn = [text(cell) for cell in cells(row, report, columns)]
-        if times > 1:
-            drawn[0] += f" ×{times}"
-        body.append(_row(drawn, [column.number for column in columns]))
-    total = ["total", *[text(column.total(report)) if column.total else "" for column in columns[1:]]]
-    body.append(_row(total, [column.number for column in columns], bold=True))
+    numbers = [column.number for column in columns]
+    head = "".join(f"<th>{escape(heading(column, report))}</th>" for column in columns)
+    rows = [_row(row, numbers) for row in body(report, columns)] + [_row(total(report, columns), numbers, bold=True)]
     facts = "".join(f"<li>{escape(line)}</li>" for line in sentences(report))
     return (
         f"<div><strong>{escape(report.name or report.source)}</strong>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table><ul>{facts}</ul></div>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table><ul>{facts}</ul></div>"
     )
 
 

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnncalc.render.columns import BY_KEY, DEFAULT, Column, cells, text, together
+from cnncalc.diagnostics import printable
+from cnncalc.render.columns import BY_KEY, DEFAULT, Column, body, heading, total
 from cnncalc.render.summary import sentences
 from cnncalc.report import Report
 
 
 def document(report: Report, columns: Sequence[Column] | None = None) -> str:
     chosen = list(columns) if columns is not None else [BY_KEY[key] for key in DEFAULT]
-    rows = []
-    for row, times in together(report.layers):
-        drawn = [_escaped(text(cell)) for cell in cells(row, report, chosen)]
-        if times > 1:
-            drawn[0] += f" ×{times}"
-        rows.append(drawn)
-    total = [text(column.total(report)) if column.total else "" for column in chosen]
-    rows.append([f"**{cell}**" if cell else "" for cell in (total if total[0] else ["total", *total[1:]])])
     lines = [
-        f"## {_escaped(report.name or report.source)}",
+        f"## {_escaped(printable(report.name or report.source))}",
         "",
-        _row([column.heading for column in chosen]),
+        _row([heading(column, report) for column in chosen]),
         _row(["--:" if column.number else ":--" for column in chosen]),
-        *[_row(row) for row in rows],
+        *[_row([_escaped(cell) for cell in row]) for row in body(report, chosen)],
+        _row([f"**{cell}**" if cell else "" for cell in total(report, chosen)]),
         "",
-        *[f"- {_escaped(line)}" for line in sentences(report)],
+        *[f"- {_prose(printable(line))}" for line in sentences(report)],
     ]
     return "\n".join(lines) + "\n"
 
@@ -37,4 +31,12 @@ def _row(cells: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     """Text that Markdown leaves alone."""
-    return "".join(f"\\{char}" if char in "\\|*_[]<>#" else char for char in text)
+    return "".join(f"\\{char}" if char in "\\|*_[]<>#`" else char for char in text)
+
+
+def _prose(text: str) -> str:
+    """A sentence, in which names between backticks are code and stay as they are."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return _escaped(text)
+    return "`".join(part if position % 2 else _escaped(part) for position, part in enumerate(parts))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import NamedTuple, TextIO
 
-from cnncalc.render.columns import BY_KEY, DEFAULT, Column, cells, text, together
+from cnncalc.diagnostics import printable
+from cnncalc.render.columns import BY_KEY, DEFAULT, Column, body, heading, total
 from cnncalc.render.summary import counted, memory, memory_title, remark_text, size_text, totals
 from cnncalc.report import Report
 from cnncalc.shapes import shape_text
@@ -40,7 +42,21 @@ def write(report: Report, columns: Sequence[Column] | None = None, stream: TextI
 
 def lines(report: Report, columns: Sequence[Column] | None = None, width: int | None = None) -> list[Line]:
     """All of it. Without `columns` those that fit `width` are shown, and what is left out is said."""
-    return [*_title(report), Line(""), *table(report, columns, width), Line(""), *_totals(report), *_remarks(report)]
+    facts = [*_totals(report), *_remarks(report)]
+    drawn = [*_title(report), Line(""), *table(report, columns, width), Line(""), *_within(facts, width)]
+    return [Line(printable(line.text), line.style) for line in drawn]
+
+
+def _within(facts: Sequence[Line], width: int | None) -> list[Line]:
+    """Sentences that go on in the next line where they are longer than the window."""
+    if width is None:
+        return list(facts)
+    drawn = []
+    for line in facts:
+        indent = " " * (len(line.text) - len(line.text.lstrip()) + 4)
+        parts = wrap(line.text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        drawn += [Line(part, line.style) for part in parts or [line.text]]
+    return drawn
 
 
 def _title(report: Report) -> list[Line]:
@@ -60,39 +76,27 @@ def _tensor(name: str, shape: list[int], report: Report, several: int) -> str:
 
 
 def table(report: Report, columns: Sequence[Column] | None = None, width: int | None = None) -> list[Line]:
-    rows = together(report.layers)
     wanted = list(columns) if columns is not None else [BY_KEY[key] for key in DEFAULT]
-    body = [[text(cell) for cell in cells(row, report, wanted)] for row, _ in rows]
-    for drawn, (_, times) in zip(body, rows, strict=True):
-        if times > 1 and wanted[0].key == "layer":
-            drawn[0] += f" ×{times}"
-    total = [text(column.total(report)) if column.total else "" for column in wanted]
-    if wanted[0].key == "layer":
-        total[0] = "total"
-    heads = [_heading(column, report) for column in wanted]
-    widths = [max(map(len, cell)) for cell in zip(heads, total, *body, strict=True)] if body else list(map(len, heads))
+    rows = body(report, wanted)
+    sums = total(report, wanted)
+    heads = [heading(column, report) for column in wanted]
+    widths = [max(map(len, cell)) for cell in zip(heads, sums, *rows, strict=True)]
     left_out: list[Column] = []
     while columns is None and width is not None and len(wanted) > 4 and _needed(widths, fold_first=True) > width:
         left_out.insert(0, wanted.pop())
         widths.pop()
-        for row in (heads, total, *body):
+        for row in (heads, sums, *rows):
             row.pop()
     if width is not None and wanted[0].key == "layer":
         widths[0] = max(min(NARROWEST_NAME, widths[0]), min(widths[0], width - _needed([0, *widths[1:]])))
     drawn_lines = [Line(_joined(heads, widths, wanted), "bold"), Line(GAP.join("-" * size for size in widths), "dim")]
-    for row in body:
+    for row in rows:
         drawn_lines += [Line(line) for line in _folded(row, widths, wanted)]
-    drawn_lines += [drawn_lines[1], Line(_joined(total, widths, wanted), "bold")]
+    drawn_lines += [drawn_lines[1], Line(_joined(sums, widths, wanted), "bold")]
     if left_out:
         names = ", ".join(column.key for column in left_out)
         drawn_lines.append(Line(f"(not shown at {width} columns: {names}; --columns chooses)", "dim"))
     return drawn_lines
-
-
-def _heading(column: Column, report: Report) -> str:
-    if column.key == "bytes" and report.batch > 1:
-        return f"bytes, batch of {report.batch:,}"
-    return column.heading
 
 
 def _needed(widths: Sequence[int], fold_first: bool = False) -> int:
