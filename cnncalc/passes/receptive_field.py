@@ -213,7 +213,7 @@ def _union(a: AxisReach, b: AxisReach, size: int) -> AxisReach:
 
 
 def _table(choose: Callable[[int, int], int], a: IndexMap, b: IndexMap, size: int) -> IndexMap:
-    """What `choose` makes of two maps with different jumps: exact over the map and as many units in the padding around it."""
+    """What `choose` makes of two maps of different jumps: exact for the map and as many units on either side of it."""
     jump = max(a.jump, b.jump)
     period = ceil_div(3 * size, jump.denominator) * jump.denominator
     advance = int(period * jump)

@@ -9,23 +9,27 @@ from cnncalc.shapes import shape_text
 
 def remarks(network: Network) -> list[Diagnostic]:
     """Warnings and notes in the order of the document; equal remarks on one written layer are made once."""
-    return [*_inputs(network), *_layers(network), *_unused(network)]
+    return [*_inputs(network), *_layers(network), *_overwritten(network), *_unused(network)]
 
 
 def _inputs(network: Network) -> list[Diagnostic]:
     found = []
     for value in network.inputs:
         channels, *spatial = value.output
-        if len(spatial) != 2 or channels < 16 or spatial[1] > 4 or spatial[0] < 16:
+        if len(spatial) != 2:
             continue
-        turned = (spatial[1], channels, spatial[0])
+        last = network.layout == "chw"  # [224, 224, 3], or 3x224x224
+        few, height, width = (spatial[1], channels, spatial[0]) if last else (spatial[0], spatial[1], channels)
+        if few > 4 or height < 16 or width < 16:
+            continue
+        turned = (few, height, width)
         found.append(
             Diagnostic(
-                "channels-last" if network.layout == "chw" else "channels-first",
+                "channels-last" if last else "channels-first",
                 f"this input has {channels} channels and is {spatial[0]}x{spatial[1]}: "
-                f"are the channels {'last' if network.layout == 'chw' else 'first'} here?",
+                f"are the channels {'last' if last else 'first'} here?",
                 value.span,
-                help=f"for {spatial[1]} channels write {shape_text(turned, 'hwc')} or {shape_text(turned, 'chw')}",
+                help=f"for {few} channels write {shape_text(turned, 'hwc')} or {shape_text(turned, 'chw')}",
                 severity="warning",
             )
         )
@@ -44,6 +48,40 @@ def _layers(network: Network) -> list[Diagnostic]:
             Diagnostic(str(code), f"`{nodes[0].name}`: {message}{others}", nodes[0].span, severity="note")
         )
     return diagnostics
+
+
+def _overwritten(network: Network) -> list[Diagnostic]:
+    """In-place layers that write over a value which a later layer still reads."""
+    owners: dict[Value, Value] = {value: value for value in network.inputs}
+    written: dict[Value, Node] = {}
+    found = []
+    for node in network.nodes:
+        in_place = getattr(node.layer, "inplace", False)
+        for value in node.inputs:
+            writer = written.get(owners[value])
+            if writer is not None and writer is not value and not _follows(value, writer):
+                found.append(
+                    Diagnostic(
+                        "overwritten-value",
+                        f"`{writer.name}` works in place, so that `{node.name}` reads its output instead of `{value.name}`",
+                        node.span,
+                        help=f"remove `inplace: true` from `{writer.name}`",
+                        severity="warning",
+                    )
+                )
+        owners[node] = owners[node.inputs[0]] if node.layer.shares_input else node
+        if in_place:
+            written[owners[node]] = node
+    return found
+
+
+def _follows(value: Value, writer: Node) -> bool:
+    """Whether a value was made from the writer's output by views and in-place layers."""
+    while isinstance(value, Node) and value.layer.shares_input:
+        if value is writer:
+            return True
+        value = value.inputs[0]
+    return value is writer
 
 
 def _unused(network: Network) -> list[Diagnostic]:
