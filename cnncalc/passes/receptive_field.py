@@ -52,16 +52,16 @@ class _Placed:
 
 @dataclass(frozen=True, slots=True)
 class _Unplaced:
-    """Units without places: the size of what one sees, and the hull of what all see, along each axis of the input."""
+    """Units without places: the most that one sees, and the hull of what all see, along each axis of the input.
+
+    `sees_all`: every unit sees the whole hull.
+    """
 
     input: Input
     size: tuple[int, ...]
     low: tuple[int, ...]
     high: tuple[int, ...]
-
-    @property
-    def sees_all(self) -> bool:
-        return all(size == high - low + 1 for size, low, high in zip(self.size, self.low, self.high, strict=True))
+    sees_all: bool
 
 
 _State = _Placed | _Unplaced | None
@@ -134,7 +134,7 @@ def _hull(state: _Placed | _Unplaced, shape: Shape) -> tuple[tuple[int, ...], tu
 def _seeing_all(state: _Placed | _Unplaced, input: Shape, output: Shape) -> _State:
     low, high = _hull(state, input)
     size = tuple([b - a + 1 for a, b in zip(low, high, strict=True)])
-    return _placed_again(_Unplaced(state.input, size, low, high), output)
+    return _placed_again(_Unplaced(state.input, size, low, high, True), output)
 
 
 def _rearranged(state: _Placed | _Unplaced, input: Shape, output: Shape) -> _State:
@@ -142,9 +142,11 @@ def _rearranged(state: _Placed | _Unplaced, input: Shape, output: Shape) -> _Sta
         return _placed_again(state, output)
     low, high = _hull(state, input)
     size = [1] * len(low)
+    sees_all = True
     for units, axis, seen in zip(input[1:], state.order, state.axes, strict=True):
         size[axis] = _largest(seen, units)
-    return _placed_again(_Unplaced(state.input, tuple(size), low, high), output)
+        sees_all &= seen.low.at(units - 1) == low[axis] and seen.high.at(0) == high[axis]
+    return _placed_again(_Unplaced(state.input, tuple(size), low, high, sees_all), output)
 
 
 def _placed_again(state: _Unplaced, output: Shape) -> _State:
@@ -182,7 +184,8 @@ def _merged(node: Node, states: dict[Value, _State], order: dict[Input, int]) ->
         return None
     low = tuple([min(ends) for ends in zip(*[state.low for state in unplaced], strict=True)])
     high = tuple([max(ends) for ends in zip(*[state.high for state in unplaced], strict=True)])
-    return _Unplaced(first, tuple([b - a + 1 for a, b in zip(low, high, strict=True)]), low, high)
+    size = tuple([b - a + 1 for a, b in zip(low, high, strict=True)])
+    return _Unplaced(first, size, low, high, True)
 
 
 def _repeated(state: _Placed, shape: Shape, output: Shape) -> _Placed:
