@@ -128,7 +128,7 @@ class Tensor:
     shape: list[int]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Report:
     """Everything `analyze` says of a network."""
 
@@ -146,6 +146,10 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def __repr__(self) -> str:
+        totals = self.totals
+        return f"<Report of {self.name or self.source}: {totals.parameters:,} parameters, {totals.macs:,} MACs>"
 
     def _repr_html_(self) -> str:
         from cnncalc.render.html import fragment

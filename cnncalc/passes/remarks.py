@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnncalc.diagnostics import Diagnostic, Note
-from cnncalc.graph import Network, Node, Value
+from cnncalc.graph import Input, Network, Node, Value
 from cnncalc.shapes import shape_text
 
 
@@ -16,6 +16,8 @@ def _inputs(network: Network) -> list[Diagnostic]:
     found = []
     for value in network.inputs:
         channels, *spatial = value.output
+        if len(spatial) == 1 and network.layout == "hwc" and channels >= 8 and spatial[0] <= 8 * channels:
+            found.append(_one_dimension(value))
         if len(spatial) != 2:
             continue
         last = network.layout == "chw"  # [224, 224, 3], or 3x224x224
@@ -34,6 +36,18 @@ def _inputs(network: Network) -> list[Diagnostic]:
             )
         )
     return found
+
+
+def _one_dimension(value: Input) -> Diagnostic:
+    """`28x28` is a sequence of 28 places with 28 channels; an image was meant, more often than not."""
+    channels, places = value.output
+    return Diagnostic(
+        "one-dimension",
+        f"this input has one dimension: {places} places of {channels} channels",
+        value.span,
+        help=f"for a grey image write {places}x{channels}x1",
+        severity="warning",
+    )
 
 
 def _layers(network: Network) -> list[Diagnostic]:

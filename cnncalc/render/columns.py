@@ -149,6 +149,7 @@ def _same(a: LayerReport, b: LayerReport) -> bool:
         and a.operations == b.operations
         and a.activations == b.activations
         and _unnumbered(a.name) == _unnumbered(b.name)
+        and any(name == a.name or name.startswith(f"{a.name}.") for name in b.inputs)
     )
 
 

@@ -95,7 +95,7 @@ def table(report: Report, columns: Sequence[Column] | None = None, width: int | 
     drawn_lines += [drawn_lines[1], Line(_joined(sums, widths, wanted), "bold")]
     if left_out:
         names = ", ".join(column.key for column in left_out)
-        drawn_lines.append(Line(f"(not shown at {width} columns: {names}; --columns chooses)", "dim"))
+        drawn_lines += _within([Line(f"(not shown at {width} columns: {names}; --columns chooses)", "dim")], width)
     return drawn_lines
 
 
