@@ -7,7 +7,7 @@ G groups. Checks that choose a formula stand with the layer that uses it.
 
 from __future__ import annotations
 
-from cnncalc.readings import ceil_div, maximum, minimum, share
+from cnncalc.readings import ceil_div, common_divisor, maximum, minimum, share
 
 # Sizes ----------------------------------------------------------------------------------------------------------------
 
@@ -60,14 +60,12 @@ def remainder(W: int, F: int, P_1: int, P_2: int, S: int) -> int:
     return (W - F + P_1 + P_2) % S
 
 
-def adaptive_start(W: int, O: int, o: int) -> int:
-    """Where window o of an adaptive pooling begins: ⌊o·W / O⌋ (torch.nn.AdaptiveAvgPool2d)."""
-    return o * W // O
+def adaptive_taps(W: int, O: int) -> int:
+    """Inputs that all O windows of an adaptive pooling read, together: window o reads ⌊o·W/O⌋ to ⌈(o + 1)·W/O⌉.
 
-
-def adaptive_end(W: int, O: int, o: int) -> int:
-    """Where window o of an adaptive pooling ends (not included): ⌈(o + 1)·W / O⌉."""
-    return ceil_div((o + 1) * W, O)
+    Neighbouring windows share one input wherever O does not divide o·W (torch.nn.AdaptiveAvgPool2d).
+    """
+    return W + O - common_divisor(W, O)
 
 
 # Parameters -----------------------------------------------------------------------------------------------------------

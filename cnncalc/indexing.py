@@ -12,6 +12,13 @@ from math import gcd
 from typing import NamedTuple
 
 
+LONGEST_PERIOD = 1 << 16
+
+
+class PeriodTooLong(Exception):
+    """A map that repeats after more steps than are worth writing down; what it describes is then left untracked."""
+
+
 class IndexMap(NamedTuple):
     """`m(o) = steps[o mod p] + (o div p) · advance`, with p the number of steps."""
 
@@ -33,7 +40,7 @@ class IndexMap(NamedTuple):
             start = self.steps[0] + inner.steps[0] * self.advance
             return IndexMap((start,), inner.advance * self.advance)
         turns = len(self.steps) // gcd(len(self.steps), inner.advance)
-        period = len(inner.steps) * turns
+        period = bounded(len(inner.steps) * turns)
         steps = tuple([self.at(inner.at(o)) for o in range(period)])
         return reduced(steps, self.at(inner.at(period)) - steps[0])
 
@@ -41,6 +48,13 @@ class IndexMap(NamedTuple):
 @lru_cache(maxsize=1024)
 def _ratio(advance: int, steps: int) -> Fraction:
     return Fraction(advance, steps)
+
+
+def bounded(period: int) -> int:
+    """The period; raises `PeriodTooLong` beyond `LONGEST_PERIOD`."""
+    if period > LONGEST_PERIOD:
+        raise PeriodTooLong
+    return period
 
 
 def linear(advance: int, start: int) -> IndexMap:
@@ -54,7 +68,7 @@ IDENTITY = linear(1, 0)
 def scaled_down(numerator: int, denominator: int, start: int = 0) -> IndexMap:
     """o -> ⌊(o · numerator + start) / denominator⌋."""
     shared = gcd(numerator, denominator)
-    period, advance = denominator // shared, numerator // shared
+    period, advance = bounded(denominator // shared), numerator // shared
     return reduced(tuple([(o * numerator + start) // denominator for o in range(period)]), advance)
 
 
@@ -73,6 +87,6 @@ def reduced(steps: tuple[int, ...], advance: int) -> IndexMap:
 
 def aligned(a: IndexMap, b: IndexMap) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """The steps of two maps of the same jump over a common period, and the advance of that period."""
-    period = len(a.steps) * len(b.steps) // gcd(len(a.steps), len(b.steps))
+    period = bounded(len(a.steps) * len(b.steps) // gcd(len(a.steps), len(b.steps)))
     over = range(period)
     return tuple([a.at(o) for o in over]), tuple([b.at(o) for o in over]), a.at(period) - a.at(0)

@@ -6,6 +6,8 @@ other kind of number that answers the same operators.
 
 from __future__ import annotations
 
+from math import gcd
+
 
 def ceil_div(a: int, b: int) -> int:
     """⌈a / b⌉ for b > 0."""
@@ -23,3 +25,8 @@ def minimum(a: int, b: int) -> int:
 
 def maximum(a: int, b: int) -> int:
     return a if a > b else b
+
+
+def common_divisor(a: int, b: int) -> int:
+    """The greatest common divisor."""
+    return gcd(a, b)

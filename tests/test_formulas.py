@@ -63,15 +63,9 @@ ROWS = [
     ),
     pytest.param(formulas.remainder, {"W": 5, "F": 3, "P_1": 1, "P_2": 1, "S": 3}, 1, id="remainder-of-stride-3"),
     pytest.param(formulas.remainder, {"W": 13, "F": 6, "P_1": 0, "P_2": 0, "S": 5}, 2, id="remainder-of-stride-5"),
-    # 7 inputs to 3 outputs: [0, 3), [2, 5), [4, 7)
-    *[
-        pytest.param(formulas.adaptive_start, {"W": 7, "O": 3, "o": o}, start, id=f"adaptive-start-{o}")
-        for o, start in enumerate([0, 2, 4])
-    ],
-    *[
-        pytest.param(formulas.adaptive_end, {"W": 7, "O": 3, "o": o}, end, id=f"adaptive-end-{o}")
-        for o, end in enumerate([3, 5, 7])
-    ],
+    # 7 inputs to 3 outputs: [0, 3), [2, 5), [4, 7); 6 to 3: two each
+    pytest.param(formulas.adaptive_taps, {"W": 7, "O": 3}, 3 + 3 + 3, id="adaptive-overlapping"),
+    pytest.param(formulas.adaptive_taps, {"W": 6, "O": 3}, 2 + 2 + 2, id="adaptive-exact"),
     pytest.param(formulas.dense_weights, {"C": 100 * 100, "N": 1000}, 10_000_000, id="dense-100x100"),
     pytest.param(
         formulas.convolution_macs,
@@ -182,10 +176,10 @@ def test_a_transposed_convolution_scatters(W: int, K: int, D: int, S: int, P_1: 
 @given(W=sizes, outputs=sizes)
 def test_adaptive_windows_are_the_cells_that_an_output_overlaps(W: int, outputs: int) -> None:
     """Input i covers [i/W, (i + 1)/W) of the line, output o [o/outputs, (o + 1)/outputs)."""
-    for o in range(outputs):
-        overlapped = [i for i in range(W) if (i + 1) * outputs > o * W and i * outputs < (o + 1) * W]
-        assert formulas.adaptive_start(W, outputs, o) == overlapped[0]
-        assert formulas.adaptive_end(W, outputs, o) == overlapped[-1] + 1
+    overlapped = [
+        i for o in range(outputs) for i in range(W) if (i + 1) * outputs > o * W and i * outputs < (o + 1) * W
+    ]
+    assert formulas.adaptive_taps(W, outputs) == len(overlapped)
 
 
 @by_loops

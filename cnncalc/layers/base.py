@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from cnncalc.indexing import IndexMap
+from cnncalc.indexing import IndexMap, PeriodTooLong
 from cnncalc.layers.fields import Declared, SideSizes
 from cnncalc.shapes import Shape, elements, sizes_text
 
@@ -70,15 +70,15 @@ class AxisReach(NamedTuple):
     high: IndexMap
 
 
-class Everything(NamedTuple):
+class Everything:
     """Each output unit reads the whole input (a dense layer, global pooling)."""
 
 
-class Rearranged(NamedTuple):
+class Rearranged:
     """Each output unit is one input unit, but places are gone: a flatten, a reshape."""
 
 
-class Pointwise(NamedTuple):
+class Pointwise:
     """Each output unit reads the place it stands at, and nothing else along any axis."""
 
 
@@ -88,7 +88,7 @@ class AxesSwapped(NamedTuple):
     order: tuple[int, ...]
 
 
-class Untracked(NamedTuple):
+class Untracked:
     """Units read different parts of the input, as no window does (a spatial concat, channels of a vector)."""
 
 
@@ -292,9 +292,15 @@ class Layer(Kind):
             macs,
             self.operations(input, output).and_macs(macs),
             macs + self.connection_count(input, output),
-            self.reach(input, output),
+            self._tracked_reach(input, output),
             self.remarks(input, output),
         )
+
+    def _tracked_reach(self, input: Shape, output: Shape) -> Reach:
+        try:
+            return self.reach(input, output)
+        except PeriodTooLong:
+            return UNTRACKED
 
 
 def across_channels(input: Shape, all_of_them: bool = False) -> Reach:

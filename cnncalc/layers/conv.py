@@ -1,10 +1,10 @@
 """Convolutions: learned filters at every position of a window (LeCun et al. 1998), shared or not."""
 
-from math import prod
+from math import gcd, isqrt, prod
 from typing import Annotated, Any
 
 from cnncalc import formulas
-from cnncalc.indexing import IndexMap, reduced, scaled_down
+from cnncalc.indexing import IndexMap, bounded, reduced, scaled_down
 from cnncalc.layers.base import (
     AxisReach,
     LayerError,
@@ -247,6 +247,7 @@ def _dilated_reach(S: int, D: int, F: int, P: int) -> tuple[IndexMap, IndexMap]:
     """
     low: list[int] = []
     high: list[int] = []
+    bounded(S * (F // D + 1))
     for o in range(S):
         read = [(o + P - k) // S for k in range(0, F, D) if (o + P - k) % S == 0]
         low.append(min(read) if read else low[-1] if low else 0)
@@ -254,12 +255,15 @@ def _dilated_reach(S: int, D: int, F: int, P: int) -> tuple[IndexMap, IndexMap]:
     return reduced(tuple(low), 1), reduced(tuple(high), 1)
 
 
+def _divisors(number: int) -> list[int]:
+    small = [divisor for divisor in range(1, isqrt(number) + 1) if number % divisor == 0]
+    return small + [number // divisor for divisor in reversed(small) if divisor * divisor != number]
+
+
 def check_groups(groups: int, channels: int, out_channels: int) -> None:
     for count, which, sources in ((channels, "input", (0,)), (out_channels, "output", ())):
         if count % groups:
-            common = [
-                g for g in range(1, min(channels, out_channels) + 1) if channels % g == 0 and out_channels % g == 0
-            ]
+            common = _divisors(gcd(channels, out_channels))
             shown = common if len(common) < 8 else [*common[:6], common[-1]]
             raise LayerError(
                 "groups-divide-channels",

@@ -138,6 +138,8 @@ class Declared:
         super().__init_subclass__()
         own = {}
         for name, annotation in cls.__annotations__.items():
+            if type(annotation) is str and not annotation.startswith("ClassVar"):
+                raise TypeError(f"{cls.__module__} must not postpone annotations: `{name}` would be no field")
             for extra in get_args(annotation)[1:]:
                 if type(extra) is Takes:
                     own[name] = Field(name, extra, cls.__dict__.get(name, REQUIRED))

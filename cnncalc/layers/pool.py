@@ -4,7 +4,7 @@ from math import prod
 from typing import Annotated, Literal
 
 from cnncalc import formulas
-from cnncalc.indexing import IndexMap, reduced
+from cnncalc.indexing import IndexMap, scaled_down
 from cnncalc.layers.activation import FusedActivation, fused_operations
 from cnncalc.layers.base import (
     AxisReach,
@@ -177,21 +177,12 @@ class AdaptivePool(Layer):
 
     def taps(self, input: Shape, output: Shape) -> int:
         """Input elements that all windows read, together, for one image."""
-        along = [
-            sum(formulas.adaptive_end(W, O, o) - formulas.adaptive_start(W, O, o) for o in range(O))
-            for W, O in zip(input[1:], output[1:], strict=True)
-        ]
-        return input[0] * prod(along)
+        return input[0] * prod([formulas.adaptive_taps(W, O) for W, O in zip(input[1:], output[1:], strict=True)])
 
     def reach(self, input: Shape, output: Shape) -> Reach:
+        """From ⌊o·W/O⌋ to ⌈(o+1)·W/O⌉ - 1, which is ⌊(o·W + W - 1)/O⌋."""
         return tuple(
-            [
-                AxisReach(
-                    reduced(tuple([formulas.adaptive_start(W, O, o) for o in range(O)]), W),
-                    reduced(tuple([formulas.adaptive_end(W, O, o) - 1 for o in range(O)]), W),
-                )
-                for W, O in zip(input[1:], output[1:], strict=True)
-            ]
+            [AxisReach(scaled_down(W, O), scaled_down(W, O, W - 1)) for W, O in zip(input[1:], output[1:], strict=True)]
         )
 
     def title(self, inputs: tuple[Shape, ...]) -> str:

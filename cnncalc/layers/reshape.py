@@ -165,7 +165,7 @@ class Pad(Layer):
         return tuple([AxisReach(linear(1, -before), linear(1, -before)) for before, _ in padding])
 
 
-class Crop(Layer):
+class Crop(View):
     """Less of the input: a centred `size` (the odd pixel goes after), or `sides` cut off."""
 
     kind = "crop"

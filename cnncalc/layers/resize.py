@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from cnncalc.indexing import reduced, scaled_down
+from cnncalc.indexing import bounded, reduced, scaled_down
 from cnncalc.layers.base import (
     AxisReach,
     Layer,
@@ -84,7 +84,7 @@ class Upsample(Layer):
     def _linear_reach(self, W: int, O: int) -> AxisReach:
         """The one or two inputs around each output's place, which is ((2o + 1)·W/O - 1)/2, or o·(W-1)/(O-1)."""
         low, high = [], []
-        for o in range(O):
+        for o in range(bounded(O)):
             if self.align_corners:
                 numerator, denominator = o * (W - 1), max(1, O - 1)
             else:

@@ -1,7 +1,7 @@
 """What convolutions and poolings share: a window that slides over the spatial dimensions."""
 
 from functools import lru_cache
-from math import prod
+from math import gcd, prod
 from typing import Annotated, Any, Literal, NamedTuple
 
 from cnncalc import formulas
@@ -25,6 +25,9 @@ Padding = Annotated[SideSizes | Literal["valid", "same", "full"], sides_or("vali
 PoolPadding = Annotated[SideSizes | Literal["valid", "same"], sides_or("valid", "same")]
 
 
+LARGEST_COUNTED = 1_000_000  # positions that a remark is worth looking at one by one
+
+
 class Axis(NamedTuple):
     """A window along one spatial dimension, padding and output resolved."""
 
@@ -46,13 +49,28 @@ class Axis(NamedTuple):
 
     @property
     def skipped(self) -> int:
-        """Input positions that no window reads, where some lie between two windows (strides beyond the window)."""
+        """Input positions that no window reads, where some lie between windows (a stride beyond the window)."""
         if self.stride <= self.effective_kernel:
-            return 0
-        starts = range(-self.before, (self.output - 1) * self.stride - self.before, self.stride)
-        gaps = [(start + self.effective_kernel, start + self.stride) for start in starts]
-        between = sum([max(0, min(end, self.input) - max(start, 0)) for start, end in gaps])
+            return self._missed_by_dilation if self.dilation > 1 else 0
+        # In the padded input, where windows start at multiples of the stride.
+        first, last = self.before, min((self.output - 1) * self.stride, self.input + self.before)
+        between = max(0, last - first - self._read_before(last) + self._read_before(first))
         return between + self.unread_input if between else 0
+
+    @property
+    def _missed_by_dilation(self) -> int:
+        """Input positions between the first and the last window that the holes of a dilated kernel always fall on."""
+        if min(self.kernel, self.stride // gcd(self.stride, self.dilation)) == self.stride:
+            return 0  # every phase of the stride meets some kernel position
+        if self.output * self.kernel + self.input > LARGEST_COUNTED:
+            return 0
+        read = {o * self.stride + k * self.dilation for k in range(self.kernel) for o in range(self.output)}
+        return sum(position + self.before not in read for position in range(self.input))
+
+    def _read_before(self, position: int) -> int:
+        """Positions before this one of the padded input that windows read, where none overlap."""
+        windows, rest = divmod(position, self.stride)
+        return windows * self.effective_kernel + min(rest, self.effective_kernel)
 
 
 @lru_cache(maxsize=4096)
@@ -130,6 +148,8 @@ def _does_not_fit(axes: list[Axis]) -> LayerError:
 def _not_exact(axis: Axis, a: int, rank: int) -> LayerError:
     padding = f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
     where = f" along spatial dimension {a + 1}" if rank > 1 else ""
+    up = formulas.output_size_ceil(axis.input, axis.effective_kernel, axis.before, axis.after, axis.stride)
+    rounded = f"`floor` gives {axis.output}, `ceil` {up}" if up != axis.output else f"`floor` and `ceil` give {up}"
     return LayerError(
         "does-not-divide",
         f"({axis.input} - {axis.effective_kernel} + {padding}) / {axis.stride} is not whole{where}: "
@@ -137,9 +157,7 @@ def _not_exact(axis: Axis, a: int, rank: int) -> LayerError:
         field="rounding",
         label="refuses what does not divide",
         sources=(0,),
-        help=f"`rounding: floor` gives {axis.output}, `ceil` "
-        f"{formulas.output_size_ceil(axis.input, axis.effective_kernel, axis.before, axis.after, axis.stride)}; "
-        "or change the padding, stride or kernel",
+        help=f"change the padding, stride or kernel, or let it round: {rounded}",
     )
 
 
@@ -191,7 +209,7 @@ class Window(Layer):
         dimension = [names[a] if names else f"positions of dimension {a + 1}" for a in range(len(axes))]
         skipped = [f"{axis.skipped} of {axis.input} {dimension[a]}" for a, axis in enumerate(axes) if axis.skipped]
         if skipped:
-            message = f"strides larger than the window skip {' and '.join(skipped)}"
+            message = f"no window reads {' and '.join(skipped)}: the stride steps over them"
             return (Remark("stride-exceeds-window", message, "stride"),)
         lost = [
             f"{axis.unread_input} of {axis.input} {dimension[a]}" for a, axis in enumerate(axes) if axis.unread_input

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cnncalc.graph import Input, Network, Node, Value
-from cnncalc.indexing import IDENTITY, IndexMap, aligned
+from cnncalc.indexing import IDENTITY, IndexMap, PeriodTooLong, aligned
 from cnncalc.layers.base import (
     AxesSwapped,
     AxisReach,
@@ -80,11 +80,14 @@ def receptive_fields(network: Network) -> dict[Node, Field | None]:
     fields: dict[Node, Field | None] = {}
     described: dict[tuple[int, Shape], Field | None] = {}
     for node in network.nodes:
-        if len(node.inputs) == 1:
-            (before,) = node.inputs
-            state = _through(states[before], node.facts.reach, before.output, node.output)
-        else:
-            state = _merged(node, states, order)
+        try:
+            if len(node.inputs) == 1:
+                (before,) = node.inputs
+                state = _through(states[before], node.facts.reach, before.output, node.output)
+            else:
+                state = _merged(node, states, order)
+        except PeriodTooLong:
+            state = None
         states[node] = state
         key = id(state), node.output[1:]
         if key not in described:

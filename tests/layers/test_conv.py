@@ -65,6 +65,7 @@ ROWS = [
             "adds": 3 * 5 * 2 * (8 * 6 * 7),
             "connections": 3 * 5 * 2 * (8 * 6 * 7),
             "activations": 8 * 6 * 7,
+            "remarks": ("stride-exceeds-window",),  # rows -1, 1, 3; 1, 3, 5; ...: never an even one
         },
         id="grouped-dilated-oblong",
     ),

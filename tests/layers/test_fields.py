@@ -3,6 +3,7 @@ from typing import Annotated, Any
 import pytest
 
 from cnncalc.layers import KINDS
+from cnncalc.layers.conv import Connections
 from cnncalc.layers.fields import (
     AnyInt,
     Declared,
@@ -55,6 +56,12 @@ def takes(annotation: Any) -> Takes:
         pytest.param(Sides, [0, (1, 2), ((0, 1), (2, 3)), (1, (2, 3))], [-1, ((0, 1, 2),), ((0, -1),), ()], id="sides"),
         pytest.param(OptionalSides, [None, ((0, 1),)], ["same", ()], id="optional-sides"),
         pytest.param(Annotated[Any, sides_or("same")], ["same", 0, ((0, 1),)], ["valid", -1, None], id="sides-or"),
+        pytest.param(
+            Connections,
+            [None, ((0, 1), (2,)), ()],
+            [0, (0, 1), ((0, -1),), ((0, "1"),), ((True,),), "all"],
+            id="connections",
+        ),
         pytest.param(Annotated[Any, choice("max", "avg")], ["max", "avg"], ["min", None, 1, ""], id="choice"),
     ],
 )

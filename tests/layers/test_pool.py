@@ -36,6 +36,7 @@ ROWS = [
             "output": (3, 4),
             "comparisons": (2 - 1) * (3 * 4),
             "activations": 3 * 4,
+            "remarks": ("stride-exceeds-window",),  # 1, 4, 7 and 10 are read by none
         },
         id="max-1-d-dilated",
     ),

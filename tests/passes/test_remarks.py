@@ -76,7 +76,9 @@ def test_unread_input() -> None:
 def test_skipped_input() -> None:
     """A 1x1 every third: rows 0 and 3 of 4 are read."""
     document = "{input: 4x4x1, layers: [{conv: {out_channels: 1, kernel_size: 1, stride: [3, 1]}}]}"
-    assert said(document) == [("stride-exceeds-window", "`conv`: strides larger than the window skip 2 of 4 rows")]
+    assert said(document) == [
+        ("stride-exceeds-window", "`conv`: no window reads 2 of 4 rows: the stride steps over them")
+    ]
 
 
 def test_padding_left_over_is_no_loss() -> None:
