@@ -1,10 +1,10 @@
-"""Whole-process time and memory of `cnncalc analyze`, against the imports nobody who uses typer and rich can do without.
+"""Whole-process time and memory of `cnncalc analyze`, against the imports that typer and rich cost anyone.
 
     python benchmarks/cold_start.py [--runs 15]
 
 Runs the floor and each command in turn, so that a noisy clock hits all alike, and prints the fastest of each, the ratio
-and the peak memory. Exits with 1 where a ratio or the memory is above its bound. Measure an installed package: one that runs from a
-checkout with byte code switched off compiles itself at every start.
+and the peak memory. Exits with 1 where a ratio or the memory is above its bound. Measure an installed package: one
+that runs from a checkout with byte code switched off compiles itself at every start.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=15)
     runs: int = parser.parse_args().runs
-    commands = {"floor": FLOOR} | {
-        name: [sys.executable, "-m", "cnncalc", "analyze", name] for name in COMMANDS
-    }
+    commands = {"floor": FLOOR} | {name: [sys.executable, "-m", "cnncalc", "analyze", name] for name in COMMANDS}
     fastest = dict.fromkeys(commands, float("inf"))
     memory = dict.fromkeys(commands, 0.0)
     for _ in range(runs):

@@ -2,8 +2,9 @@
 
     python benchmarks/scaling.py
 
-Prints microseconds a layer at 2,000 and 20,000 distinct layers, with the time that PyYAML needs to read the same text taken off, and
-the seconds that `repeat: 100000` takes. Exits with 1 where growth, cost a layer or the repeat is above its bound.
+Prints microseconds a layer at 2,000 and 20,000 distinct layers, with the time that PyYAML needs to read the same text
+taken off, and the seconds that `repeat: 100000` takes. Exits with 1 where growth, cost a layer or the repeat is above
+its bound.
 """
 
 from __future__ import annotations

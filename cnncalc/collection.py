@@ -1,7 +1,7 @@
 """Python's cyclic garbage collector, paused while a network is built.
 
-A large network is hundreds of thousands of objects of which none is garbage. The collector would walk all of them again and
-again while they are made: half of the whole time at 20,000 layers.
+A large network is hundreds of thousands of objects of which none is garbage. The collector would walk all of them
+again and again while they are made: half of the whole time at 20,000 layers.
 """
 
 from __future__ import annotations

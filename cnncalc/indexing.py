@@ -11,7 +11,6 @@ from functools import lru_cache
 from math import gcd
 from typing import NamedTuple
 
-
 LONGEST_PERIOD = 1 << 16
 
 

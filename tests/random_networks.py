@@ -1,4 +1,4 @@
-"""Random documents: a hypothesis strategy over every kind of layer, with branches, merges, blocks, repeats and odd sizes.
+"""Random documents: a hypothesis strategy over every kind of layer, with branches, blocks, repeats and odd sizes.
 
 `FIELDS` says for each kind what fields to draw for an input shape (None: the kind has no use there). What comes out is
 offered to the engine layer by layer and dropped where it refuses, so that a drawn document is valid by the engine's own

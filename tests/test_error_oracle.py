@@ -1,7 +1,7 @@
 """Where torch refuses a layer, so does the engine; where the engine alone refuses, a stated rule of ours is why.
 
-Random layers with fields that often do not fit what enters: sizes of the wrong number, windows too large, groups that do not
-divide, shapes that do not match. Each is asked of the engine and run in torch (on tensors without memory).
+Random layers with fields that often do not fit what enters: sizes of the wrong number, windows too large, groups that
+do not divide, shapes that do not match. Each is asked of the engine and run in torch (on tensors without memory).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cnncalc.pytorch.build import module_of
 STATED = {
     "does-not-divide": "`rounding: exact` refuses what does not divide (language, windows)",
     "pool-padding-at-most-half": "torch's rule for its own poolings, held for one-sided padding too",
-    "no-spatial-dimensions": "a vector has no positions to slide over, pool or pad (torch would take its channels for them)",
+    "no-spatial-dimensions": "a vector has no positions to slide over or pad (torch would take its channels for them)",
     "wrong-number-of-sizes": "as many sizes as spatial dimensions (torch would broadcast or drop some)",
     "merge-shapes-differ": "merges join shapes of one rank (torch would add dimensions in front)",
     "output-padding-below-stride": "torch's rule, held along each dimension by itself",
@@ -120,5 +120,3 @@ def test_enough_was_refused() -> None:
     """Runs after the layers: many kinds of refusal were seen, and as many layers accepted."""
     assert verdicts["accepted"] > 300
     assert len(verdicts) > 12, verdicts
-
-

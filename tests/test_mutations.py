@@ -1,7 +1,8 @@
 """Every formula broken in turn, one small change at a time: `verify` or a fact of the courses has to notice each.
 
-A mutant is a formula with its value one higher or lower, an operator replaced, or one size taken for another. What catches
-it is torch (`verify` on the documents below, which use every formula with sizes that all differ) or a number counted by hand.
+A mutant is a formula with its value one higher or lower, an operator replaced, or one size taken for another. What
+catches it is torch (`verify` on the documents below, which use every formula with sizes that all differ) or a number
+counted by hand.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ layers:
 input: 11x9x3
 layers:
   - conv: {out_channels: 4, kernel_size: 4, stride: 3, padding: 2, dilation: 2}
-  - conv_transpose: {out_channels: 6, kernel_size: [3, 4], stride: [3, 2], padding: [[1, 0], [2, 1]], output_padding: 1, groups: 2}
-  - conv: {out_channels: 5, kernel_size: 3, padding: full, connections: [[0, 1], [2], [3, 4, 5], [1], [0]]}
-  - adaptive_avg_pool: [3, 4]
+  - conv_transpose: {out_channels: 6, kernel_size: [3, 4], stride: [3, 2], padding: [[1, 0], [2, 1]], output_padding:
+  1, groups: 2} - conv: {out_channels: 5, kernel_size: 3, padding: full, connections: [[0, 1], [2], [3, 4, 5], [1],
+  [0]]} - adaptive_avg_pool: [3, 4]
 """,
     """
 input: 10x7x2
@@ -138,7 +139,10 @@ def mutants() -> Iterator[tuple[str, str, Callable[..., int]]]:
         for one, two in zip(sizes, sizes[1:] + sizes[:1], strict=True):
             if one != two:
                 texts += changes(
-                    written, lambda node, one=one, two=two: ast.Name(two) if isinstance(node, ast.Name) and node.id == one else None
+                    written,
+                    lambda node, one=one, two=two: (
+                        ast.Name(two) if isinstance(node, ast.Name) and node.id == one else None
+                    ),
                 )
         for text in dict.fromkeys(texts):
             if text != written:
@@ -171,14 +175,18 @@ def noticed() -> bool:
 def test_there_are_enough() -> None:
     assert len(MUTANTS) >= 40
     mutated = {name for _, name, _ in MUTANTS}
-    assert mutated == {name for name, value in vars(formulas).items() if getattr(value, "__module__", "") == formulas.__name__}
+    assert mutated == {
+        name for name, value in vars(formulas).items() if getattr(value, "__module__", "") == formulas.__name__
+    }
 
 
 def test_nothing_is_noticed_without_a_mutant() -> None:
     assert not noticed()
 
 
-@pytest.mark.parametrize(("name", "broken"), [(name, broken) for _, name, broken in MUTANTS], ids=[id for id, _, _ in MUTANTS])
+@pytest.mark.parametrize(
+    ("name", "broken"), [(name, broken) for _, name, broken in MUTANTS], ids=[id for id, _, _ in MUTANTS]
+)
 def test_a_broken_formula_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str, broken: Callable[..., int]) -> None:
     window_axes.cache_clear()
     monkeypatch.setattr(formulas, name, broken)

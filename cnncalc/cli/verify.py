@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -70,16 +71,8 @@ def verify(
     found = []
     with _progress(len(networks)) as progress:
         for position, network in enumerate(networks):
-            report = verified(
-                network,
-                device=device.value,
-                batch=batch,
-                dtype=dtype,
-                seed=seed,
-                progress=lambda doing, done, of, position=position, network=network: progress(
-                    f"{Path(network.source).name}: {doing}", position + done / max(1, of)
-                ),
-            )
+            told = partial(_tell, progress, Path(network.source).name, position)
+            report = verified(network, device.value, batch, dtype, seed, progress=told)
             found.append((network, report))
     write = {
         Format.text: rendered.text,
@@ -90,6 +83,11 @@ def verify(
     sys.stdout.write(write(found))
     if not all(report.agrees for _, report in found):
         raise typer.Exit(1)
+
+
+def _tell(progress: Callable[[str, float], None], name: str, position: int, doing: str, done: int, of: int) -> None:
+    """Pass a network's own progress on as part of all networks'."""
+    progress(f"{name}: {doing}", position + done / max(1, of))
 
 
 @contextmanager

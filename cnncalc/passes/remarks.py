@@ -77,7 +77,7 @@ def _overwritten(network: Network) -> list[Diagnostic]:
                 found.append(
                     Diagnostic(
                         "overwritten-value",
-                        f"`{writer.name}` works in place, so that `{node.name}` reads its output instead of `{value.name}`",
+                        f"`{writer.name}` works in place: `{node.name}` reads its output instead of `{value.name}`",
                         node.span,
                         help=f"remove `inplace: true` from `{writer.name}`",
                         severity="warning",

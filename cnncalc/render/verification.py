@@ -53,14 +53,14 @@ def junit(found: Found) -> str:
     """A test suite a network, a test case a layer (and one for the totals)."""
     root = ElementTree.Element("testsuites", name="cnncalc verify")
     for _, report in found:
-        cases: dict[str, list[str]] = {layer.name: [] for layer in report.layers} | {"totals": []}
+        cases: dict[str, list[str]] = {name: [] for name in [*(layer.name for layer in report.layers), "totals"]}
         for layer, comparison in report:
             if not comparison.agrees:
                 said = f"{comparison.quantity}: {comparison.engine} by cnncalc, {comparison.torch} in torch"
                 cases[layer.name if layer else "totals"].append(said)
         failures = sum(1 for failed in cases.values() if failed)
-        counts = {"tests": str(len(cases)), "failures": str(failures)}
-        suite = ElementTree.SubElement(root, "testsuite", name=report.source, **counts)
+        counts = {"name": report.source, "tests": str(len(cases)), "failures": str(failures)}
+        suite = ElementTree.SubElement(root, "testsuite", counts)
         for name, failed in cases.items():
             case = ElementTree.SubElement(suite, "testcase", classname=report.source, name=name)
             if failed:
