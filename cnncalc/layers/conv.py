@@ -4,8 +4,9 @@ from math import gcd, isqrt, prod
 from typing import Annotated, Any
 
 from cnncalc import formulas
-from cnncalc.indexing import IndexMap, bounded, reduced, scaled_down
+from cnncalc.indexing import scaled_down
 from cnncalc.layers.base import (
+    UNTRACKED,
     AxisReach,
     LayerError,
     Parameter,
@@ -224,35 +225,24 @@ class ConvTranspose(Weighted):
         return formulas.transposed_macs(positions, self.out_channels, self.groups, elements(input))
 
     def reach(self, input: Shape, output: Shape) -> Reach:
-        """Output o gets input i where o = i·S - P + k·D for some kernel position k."""
-        reaches = []
-        for _, F, S, D, before, _, _ in self._axes(input):
-            if D == 1:
-                low = scaled_down(1, S, before - F + S)  # ⌈(o + P - F + 1) / S⌉
-                high = scaled_down(1, S, before)  # ⌊(o + P) / S⌋
-            else:
-                low, high = _dilated_reach(S, D, F, before)
-            reaches.append(AxisReach(low, high))
-        return tuple(reaches)
+        """Output o gets input i where o = i·S - P + k·D for some kernel position k.
+
+        Strided and dilated at once, neighbouring outputs get inputs in an order of their own, or none at all.
+        """
+        axes = self._axes(input)
+        if any(F > 1 and S > 1 and D > 1 for _, F, S, D, _, _, _ in axes):
+            return UNTRACKED
+        # From ⌈(o + P - F + 1) / S⌉ to ⌊(o + P) / S⌋.
+        return tuple(
+            [
+                AxisReach(scaled_down(1, S, before - F + S), scaled_down(1, S, before))
+                for _, F, S, _, before, _, _ in axes
+            ]
+        )
 
     def title(self, inputs: tuple[Shape, ...]) -> str:
         rank = len(inputs[0]) - 1
         return window_title(per_axis(self.kernel_size, rank, "kernel_size"), per_axis(self.stride, rank, "stride"))
-
-
-def _dilated_reach(S: int, D: int, F: int, P: int) -> tuple[IndexMap, IndexMap]:
-    """First and last input of each output when kernel positions lie D apart, by looking at each of S phases.
-
-    A phase that no kernel position meets reads nothing; it is given the reach of the phase before it.
-    """
-    low: list[int] = []
-    high: list[int] = []
-    bounded(S * (F // D + 1))
-    for o in range(S):
-        read = [(o + P - k) // S for k in range(0, F, D) if (o + P - k) % S == 0]
-        low.append(min(read) if read else low[-1] if low else 0)
-        high.append(max(read) if read else high[-1] if high else 0)
-    return reduced(tuple(low), 1), reduced(tuple(high), 1)
 
 
 def _divisors(number: int) -> list[int]:

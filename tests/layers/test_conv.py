@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnncalc.layers import KINDS
-from cnncalc.layers.base import LayerError
+from cnncalc.layers.base import UNTRACKED, LayerError
 from cnncalc.shapes import Shape
 
 by_loops = settings(derandomize=True, max_examples=60, deadline=None)
@@ -564,7 +564,15 @@ def test_conv_transpose_by_scattering(one: dict[str, int], groups: int, bias: bo
     assert facts.operations.adds == facts.connections == len(scattered) + out_channels * len(kept) * bias
 
 
-@pytest.mark.parametrize(("K", "S", "D"), list(product(range(1, 5), range(1, 5), range(1, 4))))
+@pytest.mark.parametrize("kernel", [1, 2, 3])
+def test_strided_and_dilated_at_once_a_transposed_convolution_has_no_window(kernel: int) -> None:
+    facts = KINDS["conv_transpose"](out_channels=1, kernel_size=kernel, stride=2, dilation=2).facts(((1, 7),))
+    assert (facts.reach is UNTRACKED) == (kernel > 1)
+
+
+@pytest.mark.parametrize(
+    ("K", "S", "D"), [(K, S, D) for K, S, D in product(range(1, 5), range(1, 5), range(1, 4)) if 1 in (K, S, D)]
+)
 def test_conv_transpose_reach_by_scattering(
     K: int, S: int, D: int, spans: Callable[..., list[tuple[int, int]]]
 ) -> None:
@@ -610,7 +618,7 @@ def test_conv_transpose_is_torchs(one: dict[str, int], groups: int, torch: Any) 
 
 
 @by_loops
-@given(one=transposed())
+@given(one=transposed().filter(lambda one: 1 in (one["K"], one["S"], one["D"])))
 def test_conv_transpose_reach_is_torchs(
     one: dict[str, int],
     spans: Callable[..., list[tuple[int, int]]],

@@ -50,6 +50,8 @@ def held(layers: str, input: str = "5x6x2") -> Held:
             Held(72, 60, 120 + 24, 120 + 24, "max_pool"),
             id="views-of-views",
         ),
+        # three equal volumes: the first pair is named
+        pytest.param(f"{{{CONV}}}, sigmoid, tanh", Held(72, 60, 360, 240, "sigmoid"), id="the-first-of-equals"),
         # fused: no tensor of its own
         pytest.param(
             "{conv: {out_channels: 4, kernel_size: 3, padding: 1, bias: false, activation: relu}}",

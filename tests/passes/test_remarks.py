@@ -31,6 +31,12 @@ def said(document: str) -> list[tuple[str, str]]:
             "for 1 channels write 28x28x1 or [1, 28, 28]",
         ),
         (
+            "[32, 16, 4]",
+            "channels-last",
+            "this input has 32 channels and is 16x4: are the channels last here?",
+            "for 4 channels write 32x16x4 or [4, 32, 16]",
+        ),
+        (
             "3x224x200",
             "channels-first",
             "this input has 200 channels and is 3x224: are the channels first here?",
@@ -53,6 +59,7 @@ def test_input_turned_around(input: str, code: str, message: str, help: str) -> 
         "[512, 7, 7]",
         "7x7x512",
         "[64, 15, 3]",
+        "[64, 64, 5]",
         "8x8x64",
         "1000",
         "[128, 100]",
@@ -159,7 +166,7 @@ def test_a_value_written_over() -> None:
         cnncalc.loads(f"{{input: 8x8x1, layers: [{CONV}, {{add: [[{{relu: {{inplace: true}}}}], identity]}}]}}")
     )
     assert (remark.severity, remark.code) == ("warning", "overwritten-value")
-    assert remark.message == "`relu` works in place, so that `add` reads its output instead of `x`"
+    assert remark.message == "`relu` works in place: `add` reads its output instead of `x`"
     assert remark.help == "remove `inplace: true` from `relu`"
 
 

@@ -27,8 +27,8 @@ def test_chosen() -> None:
         ("MACs", "`MACs` is not a column; did you mean `macs`?"),
         (
             "flops",
-            "`flops` is not a column; columns: layer, kind, inputs, input, output, parameters, weights, biases, buffers, "
-            "macs, multiplies, connections, neurons, activations, bytes, field, jump, start, place, or all",
+            "`flops` is not a column; columns: layer, kind, inputs, input, output, parameters, weights, biases, "
+            "buffers, macs, multiplies, connections, neurons, activations, bytes, field, jump, start, place, or all",
         ),
         ("layer,", "`` is not a column; columns: layer"),
         ("", "`` is not a column; columns: layer"),
@@ -179,6 +179,11 @@ def test_without_names_every_row_is_drawn(repeating: Report) -> None:
 def test_rows_that_differ_stay_apart(second: str) -> None:
     first = "{name: conv1, conv: {out_channels: 4, kernel_size: 3, padding: 1}}"
     report = cnncalc.analyze(cnncalc.loads(f"{{input: 8x8x4, layers: [{first}, {second}]}}"))
+    assert [times for _, times in together(report.layers)] == [1, 1]
+
+
+def test_rows_that_read_another_shape_stay_apart() -> None:
+    report = cnncalc.analyze(cnncalc.loads("{input: 8x8x4, layers: [{name: c1, crop: 6}, {name: c2, crop: 6}]}"))
     assert [times for _, times in together(report.layers)] == [1, 1]
 
 
