@@ -17,6 +17,7 @@ MAX_DIAGNOSTICS = 100
 MAX_QUOTED_LINE = 160
 MAX_QUOTED_WORD = 60
 MAX_NEAR_CANDIDATES = 1000
+NEAR = 0.6  # the share of two words' letters that agree, from which on one may be meant by the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +26,19 @@ class Source:
 
     name: str
     text: str = field(repr=False)
-    _line_starts: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
-
-    def line_starts(self) -> list[int]:
-        """Where each line begins, found once."""
-        if not self._line_starts:
-            self._line_starts.append(0)
-            while end := self.text.find("\n", self._line_starts[-1]) + 1:
-                self._line_starts.append(end)
-        return self._line_starts
+    _line_starts: list[int] = field(default_factory=lambda: [0], init=False, repr=False, compare=False)
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of a character, both from 1."""
-        starts = self.line_starts()
+        starts = self._line_starts
+        while starts[-1] <= offset and (end := self.text.find("\n", starts[-1]) + 1):
+            starts.append(end)
         line = bisect_right(starts, offset)
         return line, offset - starts[line - 1] + 1
 
-    def line(self, number: int) -> str:
-        start = self.line_starts()[number - 1]
+    def line_at(self, offset: int) -> str:
+        """The line that a character stands in."""
+        start = offset - self.position(offset)[1] + 1
         end = self.text.find("\n", start)
         return self.text[start : end if end >= 0 else None].rstrip("\r")
 
@@ -162,7 +158,7 @@ def render(diagnostic: Diagnostic) -> str:
 def _quote(span: Span, label: str) -> list[str]:
     """The line of a span with carets under it; a long line is cut around them, with `...` where it was."""
     number, column = span.source.position(span.start)
-    text = span.source.line(number)
+    text = span.source.line_at(span.start)
     cut = max(0, column - 1 - MAX_QUOTED_LINE // 2) if len(text) > MAX_QUOTED_LINE else 0
     shown = text[cut : cut + MAX_QUOTED_LINE]
     before, after = "..." if cut else "", "..." if cut + MAX_QUOTED_LINE < len(text) else ""
@@ -200,24 +196,28 @@ def quoted(text: str) -> str:
 
 
 def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """The known names a person may have meant, nearest first."""
-    from difflib import SequenceMatcher, get_close_matches
+    """The known names a person may have meant, nearest first; one, if it differs in capitals and underscores only."""
+    from difflib import SequenceMatcher
 
     if len(name) > MAX_QUOTED_WORD:
         return []
     lowered = {candidate.lower(): candidate for candidate in known}
     plain = name.lower().replace("-", "_")
-    if len(lowered) > MAX_NEAR_CANDIDATES:
-        alike = [key for key in lowered if key[:1] == plain[:1] and abs(len(key) - len(plain)) < 4]
-        lowered = {key: lowered[key] for key in alike[:MAX_NEAR_CANDIDATES]}
     squeezed = {key.replace("_", ""): key for key in lowered}
-    same = squeezed.get(plain.replace("_", ""))
-    if same is not None:
+    if (same := squeezed.get(plain.replace("_", ""))) is not None:
         return [lowered[same]]
-    order = {key: place for place, key in enumerate(lowered)}
-    found = get_close_matches(plain, lowered, n=most, cutoff=0.6)
-    found.sort(key=lambda key: (-SequenceMatcher(None, key, plain).ratio(), order[key]))
-    return [lowered[key] for key in found]
+    keys = list(lowered)
+    if len(keys) > MAX_NEAR_CANDIDATES:
+        alike = [key for key in keys if key[:1] == plain[:1] and abs(len(key) - len(plain)) < 4]
+        alike.sort(key=lambda key: -sum(a == b for a, b in zip(key, plain, strict=False)))
+        keys = alike[:MAX_NEAR_CANDIDATES]
+    matcher = SequenceMatcher(b=plain)
+    scored: list[tuple[float, bool, str]] = []
+    for key in keys:
+        matcher.set_seq1(key)
+        if matcher.real_quick_ratio() >= NEAR and matcher.quick_ratio() >= NEAR and matcher.ratio() >= NEAR:
+            scored.append((-matcher.ratio(), sorted(key) != sorted(plain), key))
+    return [lowered[key] for *_, key in sorted(scored)[:most]]
 
 
 def choices(names: Iterable[str]) -> str:

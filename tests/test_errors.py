@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any, NamedTuple
 
 import pytest
@@ -56,10 +56,10 @@ CASES = read_cases()
 
 def messages(function: Any, *arguments: Any, **named: Any) -> str:
     """Everything that is wrong, as the command line prints it; found in less than a second."""
-    start = perf_counter()
+    start = process_time()
     with pytest.raises(DocumentError) as caught:
         function(*arguments, **named)
-    assert perf_counter() - start < SECONDS
+    assert process_time() - start < SECONDS
     return "\n\n".join(map(render, caught.value.diagnostics))
 
 
@@ -317,15 +317,15 @@ def test_an_unknown_name_among_many_layers() -> None:
 def test_a_thousand_blocks_inside_one_another() -> None:
     blocks = "".join(f"  b{number}: {{layers: [b{number + 1}]}}\n" for number in range(1000))
     text = f"input: 8x8x3\nblocks:\n{blocks}  b1000: {{layers: [relu]}}\nlayers:\n  - b0\n"
-    first = messages(loads, text, name="net.yaml").split("\n")[0]
-    assert first.endswith("error[nested-too-deeply]: more than 100 blocks and merges inside one another")
+    (message,) = messages(loads, text, name="net.yaml").split("\n\n")
+    assert "error[nested-too-deeply]: more than 100 blocks and merges inside one another\n" in message
 
 
 def test_a_thousand_blocks_inside_one_another_the_innermost_first() -> None:
     blocks = "".join(f"  b{number}: {{layers: [b{number + 1}]}}\n" for number in reversed(range(1000)))
     text = f"input: 8x8x3\nblocks:\n  b1000: {{layers: [relu]}}\n{blocks}layers:\n  - b0\n"
-    first = messages(loads, text, name="net.yaml").split("\n")[0]
-    assert first.endswith("error[nested-too-deeply]: more than 100 blocks and merges inside one another")
+    (message,) = messages(loads, text, name="net.yaml").split("\n\n")
+    assert "error[nested-too-deeply]: more than 100 blocks and merges inside one another\n" in message
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])

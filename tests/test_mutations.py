@@ -36,9 +36,10 @@ layers:
 input: 11x9x3
 layers:
   - conv: {out_channels: 4, kernel_size: 4, stride: 3, padding: 2, dilation: 2}
-  - conv_transpose: {out_channels: 6, kernel_size: [3, 4], stride: [3, 2], padding: [[1, 0], [2, 1]], output_padding:
-  1, groups: 2} - conv: {out_channels: 5, kernel_size: 3, padding: full, connections: [[0, 1], [2], [3, 4, 5], [1],
-  [0]]} - adaptive_avg_pool: [3, 4]
+  - conv_transpose:
+      {out_channels: 6, kernel_size: [3, 4], stride: [3, 2], padding: [[1, 0], [2, 1]], output_padding: 1, groups: 2}
+  - conv: {out_channels: 5, kernel_size: 3, padding: full, connections: [[0, 1], [2], [3, 4, 5], [1], [0]]}
+  - adaptive_avg_pool: [3, 4]
 """,
     """
 input: 10x7x2

@@ -7,7 +7,6 @@ column. `reader.py` makes them, `expand.py` carries them out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from cnncalc.diagnostics import Source
 from cnncalc.language.source import Node, Scalar
@@ -35,13 +34,11 @@ class LayerUse:
     name: str = ""
     named: bool = False  # by the document, not by us
     fields: dict[str, Term] = field(default_factory=dict)
-    keys: dict[str, Scalar] = field(default_factory=dict)
     source_name: Reference | None = None  # `from`
     repeat: Term | None = None
     when: Term | None = None
     paths: list[Path] | None = None
     spec: Kind | None = None  # the layer itself, where no field is an expression
-    specs: dict[tuple[Any, ...], Kind] = field(default_factory=dict)  # else: by the values that its fields came to
 
 
 Path = list[LayerUse] | Reference

@@ -34,7 +34,7 @@ def expand(document: Document) -> Network:
 class _Scope:
     """Where names are looked up: the document, or one instance of a block (`use` in the scope `parent`)."""
 
-    __slots__ = ("args", "names", "parent", "prefix", "use", "uses")
+    __slots__ = ("args", "instance", "names", "parent", "prefix", "use", "uses")
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class _Scope:
         self.names = names
         self.args = args
         self.prefix = prefix
+        self.instance = prefix  # of the names of layers made now: inside a repeated merge, `merge.2.`
         self.parent = parent
         self.use = use
         self.uses: tuple[Span, ...] = () if parent is None or use is None else (*parent.uses, use.node.span)
@@ -57,6 +58,7 @@ class _Expander:
         self.document = document
         self.nodes: list[Node] = []
         self.values: dict[str, Value] = {}  # by qualified name; a block's or repeat's name stands for its last value
+        self.specs: dict[Any, Kind] = {}
         self.known_facts: dict[Any, Facts] = {}
         self.instances = 0
         self.layout: Layout = "hwc"
@@ -123,17 +125,23 @@ class _Expander:
             value = self.look_up(use.source_name, scope)
         if value is not None:
             scope.names["in_channels"] = value.output[0]
-        name = scope.prefix + use.name
+        name = scope.instance + use.name
         if use.repeat is not None:
             value = self.repeated(use, use.repeat, value, scope, name)
         elif use.when is None or self.truth(use.when, scope):
             value = self.instance(use, value, scope, name)
-        elif value is not None:  # skipped: the layers after it go on from where the layer before it ended
-            self.values[name] = value
+        else:  # skipped: the layers after it go on from where the layer before it ended
+            self.define(use.name, value, scope)
             return start
-        if value is not None:
-            self.values[name] = value
+        self.define(use.name, value, scope)
         return value
+
+    def define(self, name: str, value: Value | None, scope: _Scope) -> None:
+        """Let a layer's name stand for its value, in its scope and in the instance of a merge that it is made in."""
+        if value is not None:
+            self.values[scope.prefix + name] = value
+            if scope.instance is not scope.prefix:
+                self.values[scope.instance + name] = value
 
     def repeated(self, use: LayerUse, repeat: Term, value: Value | None, scope: _Scope, name: str) -> Value | None:
         names = scope.names
@@ -167,7 +175,11 @@ class _Expander:
         if use.layer is None:
             return self.block(self.document.blocks[use.kind], use, value, scope, name)
         if use.paths is not None:
+            around = scope.instance
+            if use.repeat is not None:
+                scope.instance = f"{name}."
             inputs = tuple([self.path(path, value, scope, use) for path in use.paths])
+            scope.instance = around
             if value is not None:
                 scope.names["in_channels"] = value.output[0]
         elif value is None:
@@ -212,7 +224,7 @@ class _Expander:
         raise self.explained(wrong_condition(term, value, scope.names), scope, term)
 
     def look_up(self, reference: Reference, scope: _Scope, which: str = "no earlier layer") -> Value:
-        value = self.values.get(scope.prefix + reference.name)
+        value = self.values.get(scope.instance + reference.name) or self.values.get(scope.prefix + reference.name)
         if value is not None:
             return value
         known = [name[len(scope.prefix) :] for name in self.values if name.startswith(scope.prefix)]
@@ -229,8 +241,8 @@ class _Expander:
             values[name] = value = converted(takes, self.evaluate(term, scope))
             if not takes.accepts(value):
                 raise self.wrong_field(use, name, value, scope)
-        key = tuple(values.values())
-        return use.specs.get(key) or use.specs.setdefault(key, kind(**values))
+        key = (kind, tuple(values.items()))
+        return self.specs.get(key) or self.specs.setdefault(key, kind(**values))
 
     def facts(self, use: LayerUse, layer: Kind, inputs: tuple[Value, ...], scope: _Scope) -> Facts:
         shapes = tuple([value.output for value in inputs])
@@ -268,7 +280,7 @@ class _Expander:
         """
         assert use.layer is not None
         takes, term = use.layer.fields[field].takes, use.fields[field]
-        given, place = term, scope
+        given, place, names = term, scope, set(scope.names)
         while given.expression is not None and given.expression.is_word and given.expression.text in place.args:
             name = given.expression.text
             outer = place.parent if place.use is not None and name in place.use.fields else place
@@ -276,7 +288,8 @@ class _Expander:
             if following is None or outer is None:
                 break
             given, place = following, outer
-        diagnostic = wrong_value(field, takes, given.node, value, scope.names)
+            names = (names | set(place.names)) - {name}
+        diagnostic = wrong_value(field, takes, given.node, value, names)
         if given is term:
             return self.explained(diagnostic, scope, term)
         note = Note(f"it becomes the `{field}` of `{use.kind}`", term.node.span)

@@ -16,7 +16,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any, NamedTuple
 
-from cnncalc.diagnostics import choices, near, quoted
+from cnncalc.diagnostics import MAX_QUOTED_WORD, choices, near, quoted
 
 MAX_LENGTH = 500
 MAX_DEPTH = 50
@@ -92,7 +92,7 @@ def within_bounds(value: Value) -> bool:
     if isinstance(value, Fraction):
         return max(value.numerator.bit_length(), value.denominator.bit_length()) <= MAX_BITS
     items, level = 0, [value]
-    for _ in range(MAX_NESTING):
+    for _ in range(MAX_NESTING + 1):
         level = [inner for inner in level if type(inner) is tuple or type(inner) is dict]
         if not level:
             return True
@@ -110,13 +110,12 @@ def value_text(value: Value) -> str:
     if isinstance(value, Fraction):
         decimal = repr(float(value))
         return decimal if Fraction(decimal) == value else str(value)
-    if isinstance(value, tuple):
-        shown = [value_text(item) for item in value[:8]] + (["..."] if len(value) > 8 else [])
-        return f"[{', '.join(shown)}]"
-    if isinstance(value, dict):
-        return "a mapping"
     text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    if isinstance(value, tuple):
+        text = f"[{', '.join([value_text(item) for item in value[:30]])}{', ...' if len(value) > 30 else ''}]"
+    elif isinstance(value, dict):
+        text = f"{{{', '.join([f'{key}: {value_text(item)}' for key, item in list(value.items())[:30]])}}}"
+    return text if len(text) <= MAX_QUOTED_WORD else f"{text[: MAX_QUOTED_WORD - 3]}..."
 
 
 # What there is to compute with ----------------------------------------------------------------------------------------
@@ -252,11 +251,19 @@ def _parsed(text: str) -> ast.expr:
             warnings.simplefilter("ignore")  # of Python's opinions on style
             return ast.parse(text.lstrip(), mode="eval").body
     except SyntaxError as error:
-        start = _offset(text, error.lineno or 1, (error.offset or 1) - 1)
-        start = min(start, max(0, len(text.rstrip()) - 1))
-        raise _not_an_expression(text, start, start + 1) from None
-    except (RecursionError, MemoryError, ValueError):
+        if "too many nested" in error.msg:
+            raise _too_deep(0, len(text)) from None
+        start = min(_offset(text, error.lineno or 1, (error.offset or 1) - 1), max(0, len(text.rstrip()) - 1))
+        raise _not_an_expression(text, start, start + 1 if start else len(text)) from None
+    except (RecursionError, MemoryError):
+        raise _too_deep(0, len(text)) from None
+    except ValueError:
         raise _not_an_expression(text, 0, len(text)) from None
+
+
+def _too_deep(start: int, end: int) -> ExpressionError:
+    message = f"an expression with more than {MAX_DEPTH} operations inside one another"
+    return ExpressionError("expression-too-deep", message, start, end, "give its parts names under `args:`")
 
 
 def _offset(text: str, line: int, column: int) -> int:
@@ -298,6 +305,9 @@ class _Compiler:
 
     def place(self, node: ast.AST) -> tuple[int, int]:
         """Where a node stands in the text, in characters (the parser counts bytes of a line)."""
+        if self.text.isascii() and "\n" not in self.text:
+            indent = len(self.text) - len(self.text.lstrip())
+            return indent + getattr(node, "col_offset", 0), indent + getattr(node, "end_col_offset", 0)
         lines = self.text.lstrip().split("\n")
 
         def offset(line: int, column: int) -> int:
@@ -320,12 +330,7 @@ class _Compiler:
             raise self.error(node, "not-an-expression", f"{self.source(node)} is not arithmetic")
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise self.error(
-                node,
-                "expression-too-deep",
-                f"an expression with more than {MAX_DEPTH} operations inside one another",
-                "give its parts names under `args:`",
-            )
+            raise _too_deep(*self.place(node))
         evaluate = method(node)
         self.depth -= 1
         return evaluate
@@ -473,6 +478,7 @@ class _Compiler:
             arguments.append(self.compile(keyword.value))
         if not function.least <= len(arguments) <= function.most:
             takes = "1 argument" if function.most == 1 else f"{function.least} to {function.most} arguments"
+            takes = "at least 1 argument" if not arguments else takes
             raise self.error(node, "not-an-expression", f"`{name}` takes {takes}, not {len(arguments)}")
         apply = function.apply
         return self.bounded(node, lambda names: apply(*[argument(names) for argument in arguments]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable
+from os import fstat
 from pathlib import Path
 
 from cnncalc.collection import collection_paused
@@ -11,7 +12,7 @@ from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Source, Spa
 from cnncalc.graph import Network
 from cnncalc.language.document import Document
 from cnncalc.language.expand import expand
-from cnncalc.language.reader import read_document, top_mapping, unknown_key
+from cnncalc.language.reader import TOP_LEVEL, read_document, top_mapping, unknown_key
 from cnncalc.language.source import MAX_CHARACTERS, Mapping, Node, Scalar, describe, parse
 
 MAX_EXTENDS = 10
@@ -41,8 +42,11 @@ def network_of(source: Source, folder: Path | None, settings: Iterable[str] = ()
 
 def document_of(source: Source, folder: Path | None, settings: Iterable[str] = ()) -> Document:
     found = Findings()
-    root = _extended(parse(source, found), folder, (), found)
-    return read_document(_with_settings(top_mapping(root), settings), found)
+    trail = (folder.resolve() / Path(source.name).name,) if folder is not None else ()
+    root = _extended(parse(source, found), folder, trail, found)
+    document = read_document(_with_settings(top_mapping(root), settings), found)
+    document.source = source
+    return document
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -80,21 +84,20 @@ def _read(file: Path, shown: str) -> str:
         if file.is_dir():
             raise _refused("is-a-directory", f"{shown} is a directory, not a document", "name a file in it")
         with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            too_large = fstat(stream.fileno()).st_size > MAX_BYTES
+            data = b"" if too_large else stream.read(MAX_BYTES + 1)  # a device says 0 and ends nowhere
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise _missing(shown) from None
     except OSError as error:
         raise _refused("cannot-read", f"{shown} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if too_large:
+        raise _too_large(shown)
     return _decoded(data, shown)
 
 
 def _decoded(data: bytes, shown: str) -> str:
     if len(data) > MAX_BYTES:
-        raise _refused(
-            "document-too-large",
-            f"{shown} has more than {MAX_BYTES:,} bytes; a document may have {MAX_CHARACTERS:,} characters",
-            "say what repeats with `repeat` and blocks",
-        )
+        raise _too_large(shown)
     try:
         return _with_plain_newlines(data.decode())
     except UnicodeDecodeError as error:
@@ -109,6 +112,11 @@ def _decoded(data: bytes, shown: str) -> str:
 def _with_plain_newlines(text: str) -> str:
     """The text without a byte order mark, its lines ended as everywhere."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _too_large(shown: str) -> DocumentError:
+    message = f"{shown} has more than {MAX_BYTES:,} bytes; a document may have {MAX_CHARACTERS:,} characters"
+    return _refused("document-too-large", message, "say what repeats with `repeat` and blocks")
 
 
 def _missing(shown: str) -> DocumentError:
@@ -129,14 +137,18 @@ def _extended(root: Node, folder: Path | None, trail: tuple[Path, ...], found: F
     """The document that `root` extends, with what `root` changes in its place."""
     if not isinstance(root, Mapping) or "extends" not in root.entries:
         return root
-    for key in root.entries:
-        if key not in EXTENDING:
-            found.add(unknown_key(root.keys[key], EXTENDING, "a document that extends another has"))
+    for name, key in root.keys.items():
+        if name in TOP_LEVEL and name not in EXTENDING:
+            message = f"a document that extends another cannot have `{name}` of its own"
+            found.add(Diagnostic("unknown-field", message, key.span, help=f"it has {', '.join(EXTENDING)}"))
+        elif name not in EXTENDING:
+            found.add(unknown_key(key, EXTENDING, "a document that extends another has"))
     base = root.entries["extends"]
     file = _base_file(base, folder)
     if file in trail:
-        raise _wrong_base("extends-itself", f"{quoted(file.name)} extends itself", base)
-    if len(trail) == MAX_EXTENDS:
+        cycle = " -> ".join([one.name for one in (*trail[trail.index(file) :], file)])
+        raise _wrong_base("extends-itself", f"{quoted(file.name)} extends itself ({cycle})", base)
+    if len(trail) > MAX_EXTENDS:
         raise _wrong_base("extends-too-deeply", f"more than {MAX_EXTENDS} documents extend one another", base)
     assert isinstance(base, Scalar)
     name = str(Path(root.source.name).parent / base.text)
@@ -170,25 +182,30 @@ def _wrong_base(code: str, message: str, base: Node, help: str = "") -> Document
 
 
 def _changed(base: Mapping, changes: Mapping, found: Findings) -> Mapping:
-    """`base` with the entries of `changes` in place of its own; of `args`, those named."""
+    """`base` with the entries of `changes` in place of its own; of `args` and `inputs`, those named."""
     entries, keys = dict(base.entries), dict(base.keys)
-    if "input" in changes.entries or "inputs" in changes.entries:
-        for key in ("input", "inputs"):
-            entries.pop(key, None)
-    for key, node in changes.entries.items():
-        if key != "extends":
-            keys[key] = changes.keys[key]
-            entries[key] = _changed_args(entries.get("args"), node, found) if key == "args" else node
+    for name, node in changes.entries.items():
+        other = {"input": "inputs", "inputs": "input"}.get(name)
+        if other in entries and name not in entries:
+            message = f"the document that this one extends has `{other}`, not `{name}`"
+            found.add(Diagnostic("input-and-inputs", message, changes.keys[name].span, help=f"write `{other}:`"))
+        elif name in ("args", "inputs"):
+            entries[name] = _changed_group(name, entries.get(name), node, found)
+        elif name != "extends":
+            keys[name], entries[name] = changes.keys[name], node
     return Mapping(entries, keys, base.source, base.start, base.end)
 
 
-def _changed_args(base: Node | None, changes: Node, found: Findings) -> Node:
-    if not isinstance(changes, Mapping):
-        return changes  # refused by the reader
+def _changed_group(name: str, base: Node | None, changes: Node, found: Findings) -> Node:
+    """A document's args or inputs with those that another changes."""
     known = base if isinstance(base, Mapping) else Mapping({}, {}, changes.source, changes.start, changes.end)
-    for name in changes.entries:
-        if name not in known.entries:
-            found.add(_unknown_arg(changes.keys[name], known.entries))
+    if not isinstance(changes, Mapping):
+        message = f"`{name}` has to be a mapping of names and values, not {describe(changes)}"
+        found.add(Diagnostic("wrong-type", message, changes.span))
+        return known
+    for key in changes.keys.values():
+        if key.text not in known.entries:
+            found.add(_unknown_arg(key, known.entries))
     entries = {name: changes.entries.get(name, node) for name, node in known.entries.items()}
     return Mapping(entries, known.keys, known.source, known.start, known.end)
 
@@ -197,7 +214,7 @@ def _unknown_arg(key: Scalar, known: Collection[str]) -> Diagnostic:
     nearest = near(key.text, known)
     help = f"it has {', '.join(known)}" if known else "it has none"
     help = f"did you mean {choices(nearest)}?" if nearest else help
-    return Diagnostic("unknown-arg", f"the document has no arg {quoted(key.text)}", key.span, help=help)
+    return Diagnostic("unknown-arg", f"the document has no arg or input {quoted(key.text)}", key.span, help=help)
 
 
 def _with_settings(root: Mapping, settings: Iterable[str]) -> Mapping:
@@ -217,9 +234,9 @@ def _set(entries: dict[str, Node], setting: str) -> None:
     source = Source("--set", setting)
     name, equals, value = setting.partition("=")
     key = Scalar(name, name.strip(), source, 0, max(1, len(name)))
-    if not equals or not key.text or not value.strip():
+    if not equals or not key.text or value.strip()[:1] in ("", "#"):
         message = f"{quoted(setting)} is not NAME=VALUE"
-        raise DocumentError(Diagnostic("bad-setting", message, Span(source, 0, len(setting)), help="write classes=10"))
+        raise DocumentError(Diagnostic("bad-setting", message, Span(source, 0, len(setting)), help="e.g. classes=10"))
     found = Findings()
     node = parse(source, found, len(name) + 1)
     found.raise_if_any()

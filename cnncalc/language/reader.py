@@ -17,7 +17,7 @@ from cnncalc.language.document import Block, Document, InputSize, LayerUse, Outp
 from cnncalc.language.expressions import FUNCTIONS, WORDS_OF_EXPRESSIONS
 from cnncalc.language.fields import converted, example, takes_words, wrong_condition, wrong_repeat, wrong_value
 from cnncalc.language.inputs import read_input
-from cnncalc.language.source import Mapping, Node, Scalar, Sequence, describe
+from cnncalc.language.source import Mapping, Node, Scalar, Sequence, describe, empty_document
 from cnncalc.language.terms import Term, read_term
 from cnncalc.layers import KINDS, Kind, Merge
 
@@ -38,6 +38,8 @@ def top_mapping(root: Node) -> Mapping:
     """The document's mapping."""
     if isinstance(root, Mapping):
         return root
+    if _is_nothing(root):
+        raise empty_document(root.source)
     raise DocumentError(
         Diagnostic(
             "not-a-document",
@@ -52,11 +54,6 @@ def unknown_key(key: Scalar, allowed: Collection[str], owner: str) -> Diagnostic
     nearest = near(key.text, allowed)
     help = f"did you mean {choices(nearest)}?" if nearest else f"{owner} {', '.join(allowed)}"
     return Diagnostic("unknown-field", f"{quoted(key.text)} is not a known field", key.span, help=help)
-
-
-def near_any(word: str, strangers: Collection[str]) -> bool:
-    """Whether one of some unknown keys was meant to be `word`."""
-    return any(word in near(stranger, TOP_LEVEL) for stranger in strangers)
 
 
 class _Reader:
@@ -88,16 +85,17 @@ class _Reader:
         name = self.text(top.entries.get("name"), "name")
         args = self.args(top.entries.get("args"), "args", frozenset())
         document_args = self.known = frozenset(args)
-        inputs = self.inputs(top, near_any("input", strangers))
+        inputs = self.inputs(top, _meant("input", strangers))
         blocks = self.blocks(top.entries.get("blocks"))
         self.known = document_args | {"in_channels"}
         layers: list[LayerUse] = []
         if "layers" in top.entries:
             layers = self.scope(top.entries["layers"], "layers", top.keys["layers"], inputs)
-        elif not near_any("layers", strangers):
+        elif not _meant("layers", strangers):
             self.error(
                 "missing-field", "the document has no `layers`", _start(root), help="add `layers:` and a list of layers"
             )
+        self.check_nesting(blocks, layers)
         self.known = document_args
         outputs = self.outputs(top.entries.get("outputs"), {*inputs, *(use.name for use in _all_uses(layers))})
         self.found.raise_if_any()
@@ -152,7 +150,7 @@ class _Reader:
                 if later in node.entries:
                     self.error(
                         "forward-reference",
-                        f"`{name}` needs {quoted(later)}, which {'comes after it' if later != name else 'is itself'}",
+                        f"`{name}` needs {'itself' if later == name else f'{quoted(later)}, which comes after it'}",
                         value.span,
                         help="" if later == name else f"move `{later}` before `{name}`",
                     )
@@ -266,7 +264,7 @@ class _Reader:
     def check_references(self, uses: list[LayerUse], inputs: Collection[str]) -> None:
         """Every name in `from` and in paths has to be one of an earlier layer of the scope."""
         everywhere: dict[str, LayerUse] | None = None
-        seen = set(inputs)
+        seen = dict.fromkeys(inputs)
         inside: list[LayerUse] = []  # the merges around
 
         def check(reference: Reference, user: LayerUse, path: bool = False) -> None:
@@ -304,7 +302,7 @@ class _Reader:
                         else:
                             visit(path)
                     inside.pop()
-                seen.add(use.name)
+                seen[use.name] = None
 
         visit(uses)
 
@@ -330,7 +328,6 @@ class _Reader:
                 self.known = document_args | frozenset(args) | {"in_channels", "block_in_channels"}
                 layers = self.scope(body.entries["layers"], f"{name}.layers", body.keys["layers"], ())
                 blocks[name] = Block(name, key, args, layers)
-        self.check_nesting(blocks)
         self.known = document_args
         return blocks
 
@@ -338,54 +335,60 @@ class _Reader:
         """A block's args, where it has the shape of a block."""
         if not isinstance(node, Mapping):
             self.wrong_type(
-                f"the block {quoted(key.text)} has to have `args` and `layers`",
+                f"the block {quoted(key.text)} has to be a mapping with `layers`",
                 node,
                 help="write `layers:` and a list below the block's name",
             )
             return None
         strangers = self.strangers(node, ("args", "layers"), "a block has")
         if "layers" not in node.entries:
-            if not near_any("layers", strangers):
+            if not _meant("layers", strangers):
                 message = f"the block {quoted(key.text)} has no `layers`"
                 self.error("missing-field", message, key.span, help="add `layers:` and a list of layers below it")
             return None
         return self.args(node.entries.get("args"), f"{key.text}.args", self.known | {"block_in_channels"})
 
-    def check_nesting(self, blocks: dict[str, Block]) -> None:
+    def check_nesting(self, blocks: dict[str, Block], layers: list[LayerUse]) -> None:
         """No block may hold itself, directly or through others; and blocks and merges nest only so deep."""
         depths: dict[str, int] = {}
+        too_deep: list[LayerUse] = []
 
         def depth(uses: list[LayerUse], trail: tuple[str, ...]) -> int:
-            deepest = 1
+            deepest = 0
             for use in uses:
-                for path in use.paths or ():
-                    if not isinstance(path, Reference):
-                        deepest = max(deepest, 1 + depth(path, trail))
+                inside = -1
                 if use.kind in blocks:
-                    deepest = max(deepest, 1 + depth_of_block(use, trail))
+                    inside = depth_of_block(use, trail)
+                elif use.paths is not None:
+                    inside = max(
+                        [depth(path, trail) for path in use.paths if not isinstance(path, Reference)], default=0
+                    )
+                if inside >= MAX_DEPTH:
+                    too_deep.append(use)
+                    inside = -1
+                deepest = max(deepest, inside + 1)
             return deepest
 
         def depth_of_block(use: LayerUse, trail: tuple[str, ...]) -> int:
-            if use.kind in trail:
-                cycle = " -> ".join([*trail[trail.index(use.kind) :], use.kind])
-                self.error(
-                    "recursive-block",
-                    f"the block `{use.kind}` holds itself ({cycle})",
-                    use.kind_node.span,
-                    help="use `repeat` to have a block several times",
-                )
+            name = use.kind
+            if name in trail:
+                cycle = " -> ".join([*trail[trail.index(name) :], name])
+                message = f"the block `{name}` holds itself ({cycle})"
+                self.error("recursive-block", message, use.kind_node.span, "use `repeat` to have a block several times")
                 return 0
-            if use.kind not in depths:
-                depths[use.kind] = 0 if len(trail) > MAX_DEPTH else depth(blocks[use.kind].layers, (*trail, use.kind))
-                if depths[use.kind] > MAX_DEPTH or len(trail) > MAX_DEPTH:
-                    depths[use.kind] = 0  # said once
-                    message = f"more than {MAX_DEPTH} blocks and merges inside one another"
-                    self.error("nested-too-deeply", message, use.kind_node.span, help="put some side by side")
-            return depths[use.kind]
+            if len(trail) > MAX_DEPTH:
+                return MAX_DEPTH
+            if name not in depths:
+                depths[name] = depth(blocks[name].layers, (*trail, name))
+            return depths[name]
 
         for block in blocks.values():
             if block.name not in depths:
                 depths[block.name] = depth(block.layers, (block.name,))
+        depth(layers, ())
+        for use in too_deep[:1]:
+            message = f"more than {MAX_DEPTH} blocks and merges inside one another"
+            self.error("nested-too-deeply", message, use.kind_node.span, help="put some of them side by side")
 
     # Layers -----------------------------------------------------------------------------------------------------------
 
@@ -551,7 +554,6 @@ class _Reader:
         meant: set[str] = set()
         if given is not None:
             known = self.field_names(use.kind)
-            use.keys = given.keys
             for key, value in given.entries.items():
                 if key in known:
                     if key != "paths":
@@ -606,7 +608,7 @@ class _Reader:
                 "missing-field",
                 f"the block `{use.kind}` needs {' and '.join(f'`{name}`' for name in missing)}",
                 use.kind_node.span,
-                help=f"write `{use.kind}: {{{', '.join(f'{name}: ...' for name in missing)}}}`",
+                help=f"add {', '.join(f'`{name}: ...`' for name in missing)}",
                 notes=tuple([Note(f"`{name}` has no default", args[name].node.span) for name in missing]),
             )
 
@@ -686,6 +688,11 @@ def _unknown_path(reference: Reference, names: Collection[str]) -> Diagnostic:
     help = f"did you mean {choices(nearest)}?" if nearest else "a path is a kind of layer, a list of layers, or a name"
     message = f"{quoted(reference.name)} is no kind of layer, and no earlier layer is named so"
     return Diagnostic("unknown-name", message, reference.node.span, help=help)
+
+
+def _meant(word: str, strangers: Collection[str]) -> bool:
+    """Whether one of some unknown keys was meant to be `word`."""
+    return any(word in near(stranger, TOP_LEVEL) for stranger in strangers)
 
 
 def _all_uses(uses: list[LayerUse]) -> Iterator[LayerUse]:

@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any
 
 import yaml
+from yaml.events import AliasEvent, MappingEndEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent, StreamEndEvent
 
 from cnncalc.diagnostics import MAX_QUOTED_WORD, Diagnostic, DocumentError, Findings, Note, Source, Span, quoted
 
@@ -135,17 +136,17 @@ class _Builder:
         self.usable = True  # nothing in it that makes the rest meaningless
         text = source.text if start == 0 else " " * start + source.text[start:]
         self.brackets = "(" in text
-        self.events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
+        self.events: Iterator[Any] = iter(_Loader(text).get_event, None)
 
     def document(self) -> Node:
         next(self.events)  # the stream's start
         event = next(self.events)
-        if isinstance(event, yaml.StreamEndEvent):
-            raise self.empty()
+        if isinstance(event, StreamEndEvent):
+            raise empty_document(self.source)
         node = self.node(next(self.events), 0)
         next(self.events)  # the document's end
         event = next(self.events)
-        if not isinstance(event, yaml.StreamEndEvent):
+        if not isinstance(event, StreamEndEvent):
             raise _refusal(
                 "several-documents",
                 "a second YAML document begins here; a file holds one network",
@@ -154,24 +155,18 @@ class _Builder:
             )
         if not self.usable:
             self.found.raise_if_any()
-        if isinstance(node, Scalar) and node.value is None:
-            raise self.empty()
         return node
-
-    def empty(self) -> DocumentError:
-        return _refusal(
-            "empty-document",
-            "the document is empty",
-            Span(self.source, 0, 0),
-            help="start with `input: 32x32x3` and `layers:`",
-        )
 
     def span(self, event: Any) -> Span:
         return Span(self.source, event.start_mark.index, event.end_mark.index)
 
     def node(self, event: Any, depth: int) -> Node:
         kind = type(event)
-        if kind is yaml.AliasEvent:
+        if kind is ScalarEvent and event.anchor is None and event.tag is None:
+            text = event.value
+            value = scalar_value(text) if event.implicit[0] else text
+            return Scalar(value, text, self.source, event.start_mark.index, event.end_mark.index)
+        if kind is AliasEvent:
             if event.anchor not in self.anchors:
                 self.leave_out("alias", event, f"{_BY_NAME}; a text that begins with `*` needs quotes")
             return Scalar(None, "", self.source, event.start_mark.index, event.end_mark.index)
@@ -180,10 +175,8 @@ class _Builder:
             self.leave_out("anchor", event, _BY_NAME)
         if event.tag is not None:
             self.leave_out("tag", event, _NO_TAGS)
-        if kind is yaml.ScalarEvent:
-            text = event.value
-            value = scalar_value(text) if event.implicit[0] else text
-            return Scalar(value, text, self.source, event.start_mark.index, event.end_mark.index)
+        if kind is ScalarEvent:
+            return Scalar(event.value, event.value, self.source, event.start_mark.index, event.end_mark.index)
         if depth >= MAX_DEPTH:
             raise _refusal(
                 "nested-too-deeply",
@@ -191,13 +184,13 @@ class _Builder:
                 Span(self.source, event.start_mark.index, event.start_mark.index + 1),
                 help="give the inner layers a block of their own",
             )
-        return self.sequence(event, depth) if kind is yaml.SequenceStartEvent else self.mapping(event, depth)
+        return self.sequence(event, depth) if kind is SequenceStartEvent else self.mapping(event, depth)
 
     def sequence(self, start: Any, depth: int) -> Sequence:
         items: list[Node] = []
         opened: Scalar | None = None
         for event in self.events:
-            if type(event) is yaml.SequenceEndEvent:
+            if type(event) is SequenceEndEvent:
                 break
             items.append(self.node(event, depth + 1))
             if self.brackets and start.flow_style:
@@ -209,7 +202,7 @@ class _Builder:
         keys: dict[str, Scalar] = {}
         opened: Scalar | None = None
         for event in self.events:
-            if type(event) is yaml.MappingEndEvent:
+            if type(event) is MappingEndEvent:
                 break
             key = self.node(event, depth + 1)
             value = self.node(next(self.events), depth + 1)
@@ -272,6 +265,11 @@ _BY_NAME = "name what stands twice in `blocks:` or `args:`, and use the name"
 _NO_TAGS = "remove it; to negate a condition write `not`"
 
 
+def empty_document(source: Source) -> DocumentError:
+    help = "start with `input: 32x32x3` and `layers:`"
+    return _refusal("empty-document", "the document is empty", Span(source, 0, 0), help)
+
+
 def _refusal(code: str, message: str, span: Span, help: str = "") -> DocumentError:
     return DocumentError(Diagnostic(code, message, span, help=help))
 
@@ -298,7 +296,7 @@ def _yaml_diagnostic(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
     start = min(mark.index, len(source.text)) if mark is not None else 0
     begun = min(opened.index, start) if opened is not None else start
     line_number, column = source.position(start)
-    line = source.line(line_number)
+    line = source.line_at(start)
     before = line[: column - 1]
 
     def not_yaml(message: str, help: str = "", at: int = start) -> Diagnostic:
@@ -319,7 +317,7 @@ def _yaml_diagnostic(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
         return not_yaml("this line has no `:`", "end a key in `:`, begin a list's entry with `- `", at=begun)
     if "unexpected end of stream" in problem and source.text[begun : begun + 1] in ("'", '"'):
         return not_yaml("this quote is not closed", f"end it with `{source.text[begun]}`", at=begun)
-    if "did not find expected" in problem:
+    if re.search(r"\bexpected\b", problem):
         closing = {"{": "}", "[": "]"}.get(source.text[begun : begun + 1])
         ended = start >= len(source.text.rstrip())
         if closing and (ended or source.position(begun)[0] != line_number or not before.strip()):
@@ -337,16 +335,17 @@ def _yaml_diagnostic(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
                 return not_yaml("expected `- ` here, as in the list above", "begin the line with `- `")
             return not_yaml("the indentation of this line fits nothing above it", "align it with its neighbours")
         return not_yaml("nothing may stand here: the value before it has ended", "quote the whole text")
-    if "block sequence entries are not allowed" in problem:
-        return not_yaml("a list cannot begin on its key's line", "begin `- ` on the next line")
+    if "sequence entries are not allowed" in problem:
+        return not_yaml("an entry of a list begins in the middle of a line", "begin `- ` on the next line")
     if "cannot start any token" in problem:
         char = source.text[start : start + 1]
         return not_yaml(f"a text cannot begin with {'a backquote' if char == '`' else f'`{char}`'}", "quote the text")
     if error.context == "while scanning a directive":
         return not_yaml("a line cannot begin with `%`", "remove it, or quote the text", at=begun)
     if "unknown escape" in problem:
-        escape = source.text[start : start + 2]
-        return not_yaml(f"`{escape}` means nothing in double quotes", "use single quotes")
+        backslash = source.text.rfind("\\", 0, start + 1)
+        escape = source.text[backslash : backslash + 2]
+        return not_yaml(f"`{escape}` means nothing in double quotes", "use single quotes", at=backslash)
     return not_yaml(f"{error.context}: {problem}" if error.context else problem)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from collections.abc import Mapping as Names
+from functools import lru_cache
 from typing import Any
 
 from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Span
@@ -17,6 +18,8 @@ from cnncalc.language.expressions import (
     within_bounds,
 )
 from cnncalc.language.source import Mapping, Node, Scalar, Sequence, describe
+
+_expression = lru_cache(maxsize=1000)(Expression)  # documents say the same things again and again
 
 
 class Term:
@@ -85,7 +88,7 @@ def _is_text(value: str, known: Collection[str]) -> bool:
 def _read_expression(node: Scalar, text: str, known: Collection[str], found: Findings) -> Term:
     term = Term(node, constant=False)
     try:
-        term.expression = expression = Expression(text)
+        term.expression = expression = _expression(text)
         if not expression.names:
             return Term(node, expression.evaluate({}))
     except ExpressionError as error:
@@ -117,7 +120,7 @@ def _part(node: Node, start: int, end: int) -> Span:
 def shown(node: Node, value: Any) -> str:
     """A value for a message: as written, and what it came to where that is something else."""
     if not isinstance(node, Scalar):
-        return value_text(value) if isinstance(node, Mapping) else f"`{value_text(value)}`"
+        return f"`{value_text(value)}`"
     written, text = describe(node), value_text(value)
     same = written == f"`{text}`" or node.value is None or exact(node.value) == value
     return written if same else f"{written}, which is {text}"

@@ -233,6 +233,8 @@ ONES_2 = {"weight": [[[1, 1]]], "bias": [0]}
         pytest.param({"padding": ((0, 1),), "stride": 2}, [1, 2, 3, 4], [6, 7], id="after-only"),
         pytest.param({"stride": 2, "rounding": "floor"}, [1, 2, 3, 4, 5, 6], [6, 12], id="floor"),
         pytest.param({"stride": 2, "rounding": "ceil"}, [1, 2, 3, 4, 5, 6], [6, 12, 5 + 6], id="ceil"),
+        # never fewer than rounded down, even where windows lie wholly in the padding
+        pytest.param({"padding": 4, "rounding": "ceil"}, [1, 2, 3], [0, 0, 1, 3, 6, 5, 3, 0, 0], id="ceil-in-padding"),
         # a window that would start after the input is none
         pytest.param(
             {"stride": 4, "rounding": "ceil", "padding": ((0, 1),)}, [1, 2, 3, 4], [6], id="ceil-starts-inside"
@@ -335,11 +337,18 @@ def test_a_dilated_window_that_steps_over_a_small_map_has_a_gradient() -> None:
     """torch's own layer writes outside its memory here; ours takes the padding to be what it reads."""
     input = torch.ones(1, 1, 1, 1, requires_grad=True)
     pool = module_of(KINDS["max_pool"](kernel_size=2, dilation=2, padding="same"), input)
+    assert isinstance(pool, modules.PaddedMaxPool)
     output = pool(input)
     output.sum().backward()
     assert output.item() == -torch.inf
     assert input.grad is not None
     assert input.grad.item() == 0
+
+
+def test_a_3d_mean_of_a_map_smaller_than_its_kernel() -> None:
+    """torch's own layer refuses, although the padding makes room. Of 4 and 8, one row in two frames of zeros."""
+    fields = {"kernel_size": (2, 1, 2), "padding": (1, 0, 0)}
+    assert run("avg_pool", fields, [[[[4, 8]]]]) == near([[[[3]]]])
 
 
 @pytest.mark.parametrize(
@@ -447,8 +456,8 @@ CHANNELS = [[1], [5], [3], [2], [4], [0]]
         pytest.param("maxout", {"pieces": 2}, [[5], [3], [4]], id="maxout"),
         pytest.param("maxout", {"pieces": 3}, [[5], [4]], id="maxout-of-three"),
         pytest.param("depth_pool", {"kernel_size": 2}, [[5], [3], [4]], id="depth-max"),
-        pytest.param("depth_pool", {"kernel_size": 3, "stride": 2}, [[5], [4]], id="depth-stride"),
-        pytest.param("depth_pool", {"kernel_size": 2, "stride": 3, "mode": "avg"}, [[3], [3]], id="depth-avg"),
+        pytest.param("depth_pool", {"kernel_size": 3, "stride": 1}, [[5], [5], [4], [4]], id="depth-stride"),
+        pytest.param("depth_pool", {"kernel_size": 3, "mode": "avg"}, [[3], [2]], id="depth-avg"),
         pytest.param("channel_shuffle", {"groups": 2}, [[1], [2], [5], [4], [3], [0]], id="two-groups"),
         pytest.param("channel_shuffle", {"groups": 3}, [[1], [3], [4], [5], [2], [0]], id="three-groups"),
         pytest.param("slice", {"start": 1, "stop": -1, "step": 2}, [[5], [2]], id="slice"),
