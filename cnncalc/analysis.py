@@ -88,7 +88,7 @@ class _Shared:
         self.bytes_each = bytes_each
         self.of_facts: dict[int, tuple[str, list[int], list[list[int]], list[int], dict[str, int]]] = {}
         self.fields: dict[int, ReceptiveField | None] = {}
-        self.known_places: dict[Span | None, Place | None] = {}
+        self.known_places: dict[tuple[int, int] | None, Place | None] = {}
         self.chains: dict[tuple[Span, ...], list[Place]] = {}
 
     def row(self, node: Node, field: Field | None) -> LayerReport:
@@ -133,9 +133,10 @@ class _Shared:
         return self.fields[id(field)]
 
     def place(self, span: Span | None) -> Place | None:
-        if span not in self.known_places:
-            self.known_places[span] = _place(span)
-        return self.known_places[span]
+        key = None if span is None else (id(span.source), span.start)
+        if key not in self.known_places:
+            self.known_places[key] = _place(span)
+        return self.known_places[key]
 
     def places(self, uses: tuple[Span, ...]) -> list[Place]:
         if uses not in self.chains:
@@ -159,7 +160,7 @@ def _jump(step: Fraction) -> Jump:
 
 
 def _place(span: Span | None) -> Place | None:
-    return None if span is None else Place(span.source.name, span.line, span.column)
+    return None if span is None else Place(span.source.name, *span.source.position(span.start))
 
 
 # Totals ---------------------------------------------------------------------------------------------------------------

@@ -35,9 +35,9 @@ class IndexMap(NamedTuple):
 
     def after(self, inner: IndexMap) -> IndexMap:
         """The composition o -> self(inner(o))."""
-        if len(self.steps) == 1 and len(inner.steps) == 1:
-            start = self.steps[0] + inner.steps[0] * self.advance
-            return IndexMap((start,), inner.advance * self.advance)
+        steps, advance = self
+        if len(steps) == 1 and len(inner.steps) == 1:
+            return IndexMap((steps[0] + inner.steps[0] * advance,), inner.advance * advance)
         turns = len(self.steps) // gcd(len(self.steps), inner.advance)
         period = bounded(len(inner.steps) * turns)
         steps = tuple([self.at(inner.at(o)) for o in range(period)])

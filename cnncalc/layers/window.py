@@ -89,11 +89,14 @@ def window_axes(
     dilations = per_axis(dilation, rank, "dilation")
     if isinstance(padding, tuple):
         check_length(padding, rank, "padding")
+    sides = padding if isinstance(padding, tuple) else (padding,) * rank
+    known: dict[Any, Axis] = {}  # one object for equal axes, most windows being square
     axes = []
-    for a in range(rank):
-        extent = formulas.effective_kernel(kernels[a], dilations[a])
-        side = padding[a] if isinstance(padding, tuple) else padding
-        axes.append(_axis(sizes[a], kernels[a], extent, strides[a], dilations[a], side, rounding))
+    for asked in zip(sizes, kernels, strides, dilations, sides, strict=True):
+        axis = known.get(asked)
+        if axis is None:
+            axis = known[asked] = _axis(*asked, rounding)
+        axes.append(axis)
     too_small = [axis for axis in axes if axis.effective_kernel > axis.input + axis.before + axis.after]
     if too_small:
         raise _does_not_fit(axes)
@@ -104,7 +107,8 @@ def window_axes(
     return tuple(axes)
 
 
-def _axis(W: int, K: int, F: int, S: int, D: int, padding: Any, rounding: str) -> Axis:
+def _axis(W: int, K: int, S: int, D: int, padding: Any, rounding: str) -> Axis:
+    F = formulas.effective_kernel(K, D)
     if padding == "same":
         out = formulas.output_size_same(W, S)
         total = formulas.padding_same(W, F, S, out)
@@ -191,15 +195,15 @@ class Window(Layer):
         return (input[0], *self.output_sizes(input))
 
     def reach(self, input: Shape, output: Shape) -> Reach:
-        return tuple(
-            [
-                AxisReach(
-                    IndexMap((-axis.before,), axis.stride),
-                    IndexMap((axis.effective_kernel - 1 - axis.before,), axis.stride),
-                )
-                for axis in self.axes(input)
-            ]
-        )
+        reaches: list[AxisReach] = []
+        axes = self.axes(input)
+        for a, axis in enumerate(axes):
+            if a and axis is axes[a - 1]:
+                reaches.append(reaches[-1])
+                continue
+            low = IndexMap((-axis.before,), axis.stride)
+            reaches.append(AxisReach(low, IndexMap((axis.effective_kernel - 1 - axis.before,), axis.stride)))
+        return tuple(reaches)
 
     def remarks(self, input: Shape, output: Shape) -> tuple[Remark, ...]:
         axes = self.axes(input)

@@ -116,7 +116,7 @@ def _through(state: _State, reach: Reach, input: Shape, output: Shape) -> _State
         return None
     axes: list[AxisReach] = []
     for a, (seen, own) in enumerate(zip(state.axes, reach, strict=True)):
-        if a and seen == state.axes[a - 1] and own == reach[a - 1]:
+        if a and seen is state.axes[a - 1] and own is reach[a - 1]:
             axes.append(axes[-1])
         else:
             axes.append(AxisReach(seen.low.after(own.low), seen.high.after(own.high)))
@@ -254,11 +254,15 @@ def _described(state: _State, shape: Shape) -> Field | None:
     rank = len(state.input.output) - 1
     if sorted(state.order) != list(range(rank)) or rank == 0:
         return None
-    places = [state.order.index(axis) for axis in range(rank)]
-    of = [state.axes[place] for place in places]
-    return Field(
-        state.input,
-        tuple([_largest(seen, shape[1 + place]) for seen, place in zip(of, places, strict=True)]),
-        tuple([seen.low.jump for seen in of]),
-        tuple([seen.low.at(0) for seen in of]),
-    )
+    along: list[tuple[int, Fraction, int]] = []
+    previous: AxisReach | None = None
+    for axis in range(rank):
+        place = state.order.index(axis)
+        seen = state.axes[place]
+        if seen is previous and len(seen.low.steps) == 1:
+            along.append(along[-1])
+        else:
+            along.append((_largest(seen, shape[1 + place]), seen.low.jump, seen.low.at(0)))
+        previous = seen
+    size, jump, start = zip(*along, strict=True)
+    return Field(state.input, size, jump, start)

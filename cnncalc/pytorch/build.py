@@ -57,6 +57,8 @@ def pairs(value: Any, rank: int) -> list[tuple[int, int]]:
 def window(layer: Any, sizes: Sizes) -> Window:
     """The window of a convolution or pooling over a map of these sizes."""
     rank = len(sizes)
+    if rank not in (1, 2, 3):
+        raise ValueError(f"torch has windows over 1, 2 or 3 spatial dimensions, not {rank}")
     kernel = each(layer.kernel_size, rank)
     stride = each(layer.stride, rank) if layer.stride is not None else kernel
     dilation = each(getattr(layer, "dilation", 1), rank)
@@ -208,19 +210,21 @@ _ADAPTIVE_MAX: dict[int, type[nn.Module]] = {
 }
 
 
-def _pools_in_torch(own: Window) -> bool:
+def _pools_in_torch(own: Window, sizes: Sizes) -> bool:
     """Whether torch's own pooling layers take this padding: the same on both sides, at most half of the kernel.
 
-    And without dilation: a dilated window may step over all of a small map, and torch 2.13's backward pass then writes
-    outside its memory.
+    Two things torch 2.13 gets wrong are kept from it. A dilated window that steps over all of a small map makes the
+    backward pass write outside its memory; and 3-D averages want a map no smaller than the kernel, padding or not.
     """
-    fits = all(2 * before <= k for (before, _), k in zip(own.sides, own.kernel, strict=True))
-    return own.symmetric and fits and (set(own.dilation) == {1} or not any(before for before, _ in own.sides))
+    if not own.symmetric or any(2 * before > k for (before, _), k in zip(own.sides, own.kernel, strict=True)):
+        return False
+    unpadded = not any(before for before, _ in own.sides)
+    return unpadded or (set(own.dilation) == {1} and all(k <= n for k, n in zip(own.kernel, sizes, strict=True)))
 
 
 def max_pool(layer: Any, input: Tensor) -> nn.Module:
     own = window(layer, input.shape[2:])
-    if not _pools_in_torch(own):
+    if not _pools_in_torch(own, input.shape[2:]):
         return modules.PaddedMaxPool(own.kernel, own.stride, own.dilation, own.around)
     padding = tuple([before for before, _ in own.sides])
     up = layer.rounding == "ceil"
@@ -229,7 +233,7 @@ def max_pool(layer: Any, input: Tensor) -> nn.Module:
 
 def avg_pool(layer: Any, input: Tensor) -> nn.Module:
     own = window(layer, input.shape[2:])
-    if not _pools_in_torch(own):
+    if not _pools_in_torch(own, input.shape[2:]):
         return modules.PaddedAvgPool(own.kernel, own.stride, own.sides, own.extra, layer.count_include_pad)
     padding = tuple([before for before, _ in own.sides])
     up = layer.rounding == "ceil"
@@ -424,6 +428,13 @@ class TorchRefuses(Exception):
 class Scope(nn.Module):
     """Layers under a common name, as a block or a repeat has them: `stage`, `stage.2`."""
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A layer may have the name of torch's flag `training`, which is set on every module."""
+        if name == "training":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -434,7 +445,7 @@ class Step:
     ends: tuple[int, ...]
 
 
-class NetworkModule(nn.Module):
+class NetworkModule(Scope):
     """The layers of a network in the document's order.
 
     Layers are submodules under the document's names, so `network.stage1[...]`, `state_dict` and forward hooks all

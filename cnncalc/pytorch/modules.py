@@ -325,10 +325,12 @@ class ChannelLayerNorm(nn.LayerNorm):
 
 
 class LocalResponseNorm(nn.LocalResponseNorm):
-    """torch's, which wants a spatial dimension, for vectors too."""
+    """torch's, for vectors too (it wants a spatial dimension) and for permuted maps (it wants them in memory order)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input) if input.dim() > 2 else super().forward(input.unsqueeze(2)).squeeze(2)
+        if input.dim() == 2:
+            return super().forward(input.unsqueeze(2)).squeeze(2)
+        return super().forward(input.contiguous())
 
 
 class L2Norm(nn.Module):

@@ -158,7 +158,7 @@ def weights(like: Tensor, kernel: Sequence[int]) -> Tensor:
 
 
 def spread(layer: Any, step: Step) -> Tensor:
-    """A transposed convolution of a map continued by blanks on all sides; output positions that get nothing are blank."""
+    """A transposed convolution of a map with blanks on all sides; output positions that get nothing are blank too."""
     rank = step.input.dim() - 2
     kernel, stride, dilation = [each(size, rank) for size in (layer.kernel_size, layer.stride, layer.dilation)]
     more = each(layer.output_padding, rank)
@@ -386,7 +386,7 @@ def measured(network: Network, shapes: dict[Node, Shape], device: str = "cpu") -
     engine = analytic(network, [(node, unit) for node, owner in owner_of.items() for unit in units[owner]])
     followers: dict[Value, list[Node]] = {}
     for node, owner in owner_of.items():
-        if (node, units[owner][0]) in engine:
+        if all((node, unit) in engine for unit in units[owner]):
             followers.setdefault(owner, []).append(node)
     for chunk in _chunks(sketch, {owner: units[owner] for owner in sketch.values if owner in followers}):
         for owner, unit_gradients in _gradients(network, shapes, chunk, device):

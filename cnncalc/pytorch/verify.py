@@ -32,6 +32,8 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 
+REFUSED = "refused: "  # how an answer begins that is torch's error message
+
 Answer = int | str | list[int] | dict[str, list[int]]
 Progress = Callable[[str, int, int], None]  # what is being done, how many layers are done, of how many
 
@@ -104,8 +106,12 @@ def diagnostics(verification: Verification, network: Network) -> list[Diagnostic
     spans = {node.name: node.span for node in network.nodes}
     found = []
     for layer, comparison in verification.disagreements:
-        what = f"`{layer.name}` ({layer.kind}): {comparison.quantity}" if layer else comparison.quantity
-        message = f"{what} is {text(comparison.engine)} by cnncalc, {text(comparison.torch)} in torch"
+        of = f"`{layer.name}` ({layer.kind}): " if layer else ""
+        answer = text(comparison.torch)
+        if answer.startswith(REFUSED):
+            message = f"{of}torch refuses the {comparison.quantity}: {answer.removeprefix(REFUSED)}"
+        else:
+            message = f"{of}{comparison.quantity} is {text(comparison.engine)} by cnncalc, {answer} in torch"
         found.append(Diagnostic("torch-disagrees", message, spans[layer.name] if layer else None))
     return found
 
@@ -269,7 +275,7 @@ def _backward(forward: _Forward) -> Comparison:
         except RuntimeError as error:
             if _is_out_of_memory(error):
                 raise
-            ran = str(error).split("\n")[0]
+            ran = REFUSED + str(error).split("\n")[0]
     forward.ends.clear()
     return _same("backward pass", "runs", ran)
 
@@ -335,7 +341,7 @@ def _of_field(seen: list[Seen]) -> Comparison:
         "; ".join(_sight(unit.unit, unit.engine) for unit in seen),
         "; ".join(_sight(unit.unit, unit.torch) for unit in seen),
         all(unit.agrees for unit in seen),
-        "padding on the way takes the place of the other pixels" if hidden else "",
+        "padding or gaps on the way take the place of the other pixels" if hidden else "",
     )
 
 
@@ -344,7 +350,7 @@ def _sight(unit: Unit, extent: Extent) -> str:
 
 
 def _refusal(refusal: TorchRefuses, batch: int) -> Comparison:
-    return _same("output shape", [batch, *refusal.node.output], f"refused: {refusal.reason}")
+    return _same("output shape", [batch, *refusal.node.output], REFUSED + refusal.reason)
 
 
 def _place(node: Node) -> Place | None:

@@ -157,6 +157,13 @@ def test_a_transposed_convolution_leaves_gaps() -> None:
     assert seven.agrees
 
 
+def test_a_transposed_convolution_reads_beyond_the_map() -> None:
+    """Output 3 gets input i where 3 = i + k, k from 0 to 4: -1 to 3 of the three there are."""
+    network = cnncalc.loads("input: 3x1\nlayers: [{conv_transpose: {out_channels: 1, kernel_size: 5}}]")
+    (unit, _) = seen(network)["conv_transpose"]
+    assert (unit.unit, unit.torch, unit.reads_blank) == ((3,), Extent((0,), (2,)), True)
+
+
 @pytest.mark.parametrize(
     ("engine", "gradient", "reads_blank", "agrees"),
     [
@@ -235,17 +242,27 @@ layers:
 
 def test_small_chunks_measure_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     network = cnncalc.load("mnist_cnn")
+    passes: list[int] = []
+    backward = torch.autograd.grad
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        passes.append(1)
+        return backward(*arguments, **options)
+
+    monkeypatch.setattr(torch.autograd, "grad", counted)
     at_once = seen(network)
+    assert len(passes) == 1
     monkeypatch.setattr(receptive_field, "LARGEST_CHUNK", 1)
     assert seen(network) == at_once
+    assert len(passes) > 5
 
 
 def test_a_deep_stack_neither_overflows_nor_vanishes() -> None:
-    """The last pixel has one path of the 9^330, which is more than a float holds."""
-    text = "input: 2700x1\nlayers: [{conv: {out_channels: 1, kernel_size: 9, padding: 4}, repeat: 330}]"
+    """The last pixel has one path of the 9^345, which is more than a float holds."""
+    text = "input: 2800x1\nlayers: [{conv: {out_channels: 1, kernel_size: 9, padding: 4}, repeat: 345}]"
     network = cnncalc.loads(text)
     # The others are given another shape, so that only the last is measured.
     shapes = {node: node.output if node is network.nodes[-1] else (0,) for node in network}
     ((_, last),) = measured(network, shapes)
-    assert [unit.torch for unit in last] == [Extent((29,), (2669,)), Extent((30,), (2670,))]
+    assert [unit.torch for unit in last] == [Extent((19,), (2779,)), Extent((20,), (2780,))]
     assert not any(unit.reads_blank for unit in last)

@@ -265,6 +265,17 @@ error[torch-disagrees]: MACs in all is 8,378 by cnncalc, 8,376 in torch"""
     )
 
 
+def test_a_refusal_is_a_diagnostic_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(layer: Any, input: Any) -> Any:
+        raise ValueError("kernel too square")
+
+    monkeypatch.setitem(TABLE, "max_pool", refuse)
+    network = cnncalc.loads(SMALL)
+    (diagnostic,) = diagnostics(verify(network), network)
+    assert diagnostic.message == "`max_pool` (max_pool): torch refuses the output shape: kernel too square"
+    assert diagnostic.span == network["max_pool"].span
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -336,6 +347,22 @@ def test_the_callers_random_numbers_are_left_alone() -> None:
     torch.manual_seed(3)
     verify(network, seed=1)
     assert torch.equal(torch.rand(5), expected)
+
+
+def test_a_seed_repeats_the_weights_and_the_images() -> None:
+    network = cnncalc.loads(SMALL)
+
+    def outputs(seed: int) -> list[Any]:
+        seen: list[Any] = []
+        watch = torch.nn.modules.module.register_module_forward_hook(lambda module, inputs, output: seen.append(output))
+        with watch:
+            verify(network, seed=seed)
+        return [output for output in seen if output.device.type == "cpu"]
+
+    first, again, other = outputs(1), outputs(1), outputs(2)
+    assert len(first) > len(network)
+    assert all(map(torch.equal, first, again))
+    assert not torch.equal(first[0], other[0])
 
 
 def test_progress_counts_up_to_every_layer() -> None:
