@@ -553,21 +553,21 @@ class _Reader:
         """Read the fields given, and see that none is unknown and none is missing."""
         meant: set[str] = set()
         if given is not None:
-            known = self.field_names(use.kind)
+            known = use.layer.fields if use.layer is not None else self.block_args.get(use.kind) or ()
             for key, value in given.entries.items():
                 if key in known:
-                    if key != "paths":
-                        self.read_field(use, key, value)
+                    self.read_field(use, key, value)
+                elif key == "paths" and use.layer is not None and issubclass(use.layer, Merge):
+                    continue
                 elif use.layer is not None:
-                    meant.add(self.unknown_field(use.kind, known, given.keys[key]))
+                    meant.add(self.unknown_field(use.kind, self.field_names(use.kind), given.keys[key]))
                 elif self.block_args.get(use.kind) is not None:
                     meant.update(near(key, known)[:1])
-                    self.unknown_arg(use.kind, known, given.keys[key])
+                    self.unknown_arg(use.kind, list(known), given.keys[key])
         if use.layer is None:
             self.check_args(use, meant)
             return
-        required = ["paths"] if issubclass(use.layer, Merge) else []
-        required += [name for name, field in use.layer.fields.items() if field.required]
+        required = ("paths", *use.layer.required) if issubclass(use.layer, Merge) else use.layer.required
         missing = [name for name in required if name not in meant and (given is None or name not in given.entries)]
         if missing:
             names = " and ".join(f"`{name}`" for name in missing)

@@ -54,7 +54,8 @@ class Operations(NamedTuple):
 
     def and_macs(self, macs: int) -> Operations:
         """With a multiply and an add for each multiply-accumulate."""
-        return self._replace(multiplies=self.multiplies + macs, adds=self.adds + macs) if macs else self
+        multiplies, adds, *others = self
+        return Operations(multiplies + macs, adds + macs, *others) if macs else self
 
     def times(self, count: int) -> Operations:
         return Operations(*[count * operation for operation in self])
@@ -105,9 +106,9 @@ class Remark(NamedTuple):
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen: that trebles the time to make one, and every distinct layer makes one
 class Facts:
-    """All that is true of a layer given its inputs; every count for one image."""
+    """All that is true of a layer given its inputs; every count for one image. Nothing changes it once it is made."""
 
     output: Shape
     parameters: tuple[Parameter, ...]

@@ -133,6 +133,7 @@ class Declared:
     """
 
     fields: ClassVar[dict[str, Field]] = {}
+    required: ClassVar[tuple[str, ...]] = ()  # the fields without a default
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -145,6 +146,7 @@ class Declared:
                     own[name] = Field(name, extra, cls.__dict__.get(name, REQUIRED))
         if own:
             cls.fields = {**{name: field for name, field in own.items() if field.required}, **cls.fields, **own}
+            cls.required = tuple([name for name, field in cls.fields.items() if field.required])
 
     def __init__(self, **values: Any) -> None:
         fields = self.fields
@@ -154,8 +156,8 @@ class Declared:
                 raise ValueError(f"{type(self).__name__} has no field `{name}`")
             if not field.takes.accepts(value):
                 raise ValueError(f"`{name}` has to be {field.takes.words}, not {value!r}")
-        for name, field in fields.items():
-            if field.default is REQUIRED and name not in values:
+        for name in self.required:
+            if name not in values:
                 raise ValueError(f"{type(self).__name__} needs `{name}`")
         self.__dict__.update(values)
 

@@ -55,7 +55,7 @@ class BatchNorm(Layer):
 
     kind = "batch_norm"
     summary = "batch normalisation; running statistics are buffers"
-    eps: NonNegativeReal = 1e-5
+    eps: PositiveReal = 1e-5
     momentum: OptionalReal = 0.1
     affine: Flag = True
     track_running_stats: Flag = True
@@ -134,7 +134,7 @@ class InstanceNorm(Layer):
 
     kind = "instance_norm"
     summary = "normalisation of each channel over its positions"
-    eps: NonNegativeReal = 1e-5
+    eps: PositiveReal = 1e-5
     momentum: OptionalReal = 0.1
     affine: Flag = False
     track_running_stats: Flag = False

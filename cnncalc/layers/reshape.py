@@ -74,6 +74,12 @@ class Reshape(View):
 
     def output(self, input: Shape) -> Shape:
         shape = (self.shape,) if isinstance(self.shape, int) else self.shape
+        if len(shape) > 4:
+            raise LayerError(
+                "reshape-sizes",
+                f"{list(shape)} has {len(shape) - 1} spatial dimensions; layers work in up to 3",
+                field="shape",
+            )
         known = prod([size for size in shape if size != -1])
         free = shape.count(-1)
         if not shape or 0 in shape or free > 1:

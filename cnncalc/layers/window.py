@@ -165,6 +165,12 @@ def _not_exact(axis: Axis, a: int, rank: int) -> LayerError:
     )
 
 
+@lru_cache(maxsize=4096)
+def _reach(P: int, F: int, S: int) -> AxisReach:
+    """Output o reads from o·S - P to o·S - P + F - 1."""
+    return AxisReach(IndexMap((-P,), S), IndexMap((F - 1 - P,), S))
+
+
 class Window(Layer):
     """A layer that slides a window. Subclasses declare those of these as fields that they let a document set."""
 
@@ -201,8 +207,7 @@ class Window(Layer):
             if a and axis is axes[a - 1]:
                 reaches.append(reaches[-1])
                 continue
-            low = IndexMap((-axis.before,), axis.stride)
-            reaches.append(AxisReach(low, IndexMap((axis.effective_kernel - 1 - axis.before,), axis.stride)))
+            reaches.append(_reach(axis.before, axis.effective_kernel, axis.stride))
         return tuple(reaches)
 
     def remarks(self, input: Shape, output: Shape) -> tuple[Remark, ...]:

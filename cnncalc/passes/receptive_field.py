@@ -25,8 +25,10 @@ from cnncalc.layers.base import (
 from cnncalc.readings import ceil_div
 from cnncalc.shapes import Shape
 
+NO_WINDOW = (Pointwise, Everything, Rearranged, Untracked)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Field:
     """The receptive field of a layer's units in pixels of `input`, one entry a spatial axis of that input.
 
@@ -41,7 +43,7 @@ class Field:
     start: tuple[int, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Placed:
     """Units at places: along each axis of the map, the input axis it follows and what a unit sees there."""
 
@@ -50,7 +52,7 @@ class _Placed:
     order: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Unplaced:
     """Units without places: the most that one sees, and the hull of what all see, along each axis of the input.
 
@@ -112,7 +114,7 @@ def _through(state: _State, reach: Reach, input: Shape, output: Shape) -> _State
     if isinstance(reach, AxesSwapped):
         turned = tuple([state.axes[a] for a in reach.order])
         return _Placed(state.input, turned, tuple([state.order[a] for a in reach.order]))
-    if isinstance(reach, Pointwise | Everything | Rearranged | Untracked):
+    if isinstance(reach, NO_WINDOW):
         return None
     axes: list[AxisReach] = []
     for a, (seen, own) in enumerate(zip(state.axes, reach, strict=True)):
@@ -252,7 +254,7 @@ def _described(state: _State, shape: Shape) -> Field | None:
     if isinstance(state, _Unplaced):
         return Field(state.input, state.size, None, None) if state.size else None
     rank = len(state.input.output) - 1
-    if sorted(state.order) != list(range(rank)) or rank == 0:
+    if len(state.axes) != rank or rank == 0:
         return None
     along: list[tuple[int, Fraction, int]] = []
     previous: AxisReach | None = None
