@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cnncalc.cli.analyze import analyze
+from cnncalc.cli.export import app as export
 from cnncalc.cli.reference import kinds, zoo
 from cnncalc.cli.verify import verify
 from cnncalc.diagnostics import DocumentError, render
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(analyze)
 app.command()(verify)
+app.add_typer(export, name="export")
 app.command()(zoo)
 app.command()(kinds)
 
