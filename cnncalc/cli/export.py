@@ -68,6 +68,6 @@ def write(text: str, output: str) -> None:
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
         raise DocumentError(Diagnostic("cannot-write", f"{output} cannot be written: {reason}")) from None

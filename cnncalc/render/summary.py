@@ -27,7 +27,7 @@ def totals(report: Report) -> list[Total]:
     rows = [
         Total("parameters", sums.parameters, f"{sums.weights:,} weights + {sums.biases:,} biases"),
         Total("buffers", sums.buffers, "kept but not trained"),
-        Total("MACs", sums.macs, "multiply-accumulates an image (convolutions, dense layers)"),
+        Total("MACs", sums.macs, "multiply-accumulates an image, conv and dense"),
         Total("multiplies", sums.multiplies, "multiplications an image, all layers"),
         Total("activations", sums.activations, f"output values an image, {held}"),
         Total("depth", sums.depth.layers, f"weighted layers deep{_sorts(sums.depth.sorts)}"),

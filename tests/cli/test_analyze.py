@@ -36,7 +36,7 @@ linear       linear    5              965     960     20  10x12
 total                               1,189  11,328  3,092
 
 parameters    1,189  1,176 weights + 13 biases
-MACs         11,328  multiply-accumulates an image (convolutions, dense layers)
+MACs         11,328  multiply-accumulates an image, conv and dense
 multiplies   11,328  multiplications an image, all layers
 activations     773  output values an image, 3,092 bytes (3.1 kB)
 depth             3  weighted layers deep: 2 convolutions, 1 dense layer

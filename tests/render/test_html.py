@@ -74,7 +74,7 @@ def test_rows(small: Report) -> None:
     assert read.items[:3] == [
         "parameters: 273 (260 weights + 13 biases)",
         "buffers: 8 (kept but not trained)",
-        "MACs: 3,384 (multiply-accumulates an image (convolutions, dense layers))",
+        "MACs: 3,384 (multiply-accumulates an image, conv and dense)",
     ]
     assert len(read.items) == 6 + 2
 

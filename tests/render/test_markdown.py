@@ -27,7 +27,7 @@ SMALL = """\
 
 - parameters: 273 (260 weights + 13 biases)
 - buffers: 8 (kept but not trained)
-- MACs: 3,384 (multiply-accumulates an image (convolutions, dense layers))
+- MACs: 3,384 (multiply-accumulates an image, conv and dense)
 - multiplies: 3,480 (multiplications an image, all layers)
 - activations: 413 (output values an image, 1,652 bytes (1.7 kB))
 - depth: 3 (weighted layers deep: 2 convolutions, 1 dense layer)

@@ -14,7 +14,6 @@ from cnncalc.pytorch.source.modules import Modules
 from cnncalc.pytorch.source.structure import Step
 from cnncalc.pytorch.source.values import Candidates, Row, Unwritable
 
-
 WIDEST_HEAD = 60  # characters that the variables of a loop may take
 
 
