@@ -366,7 +366,10 @@ class Writer:
             paths.append([self.layer(shape, list(KEEPING))[0] for _ in range(self.draw(st.integers(0, 2)))])
         if len(shape) > 1 and self.draw(st.booleans()):
             paths.append([{"global_avg_pool": {}}, {"conv": {"out_channels": shape[0], "kernel_size": 1}}, "sigmoid"])
-        return {kind: paths}, shape
+        merge: Layer = {kind: paths}
+        if self.draw(st.integers(0, 2)) == 0:
+            merge["repeat"] = self.draw(st.integers(1, 3))
+        return merge, shape
 
     def concat(self, shape: Shape) -> tuple[Layer, Shape]:
         """Convolutions (or dense layers) of any width beside one another, along the channels or another axis."""

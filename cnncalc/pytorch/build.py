@@ -469,12 +469,16 @@ class NetworkModule(Scope):
         return results[0] if len(results) == 1 else results
 
 
+OWN = "(own)"  # a layer that shares its name with the scope of others
+
+
 def layer_of(network: nn.Module, name: str) -> nn.Module:
     """The module of that dotted name. (A layer may be called `forward` or `type`, which attributes cannot be.)"""
     module: Any = network
     for part in name.split("."):
         module = module._modules[part]
-    return module  # type: ignore[no-any-return]
+    found: nn.Module = module._modules.get(OWN, module)
+    return found
 
 
 def place(network: nn.Module, name: str, module: nn.Module) -> None:
@@ -483,9 +487,13 @@ def place(network: nn.Module, name: str, module: nn.Module) -> None:
     parent: Any = network
     for part in scopes:
         parent = parent._modules.setdefault(part, Scope())
-    if last in parent._modules:
+    there = parent._modules.get(last)
+    if type(there) is Scope:  # a repeated merge, `add.0`, whose paths are `add.0.conv`; it holds no parameters itself
+        there._modules[OWN] = module
+    elif there is not None:
         raise ValueError(f"two layers are named `{name}`")
-    parent._modules[last] = module
+    else:
+        parent._modules[last] = module
 
 
 def build(network: Network, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> NetworkModule:

@@ -786,3 +786,24 @@ def test_building_asks_the_engine_nothing(name: str, engine_silenced: Callable[[
     module = build(network, "meta")
     assert isinstance(module, NetworkModule)
     assert sum(parameter.numel() for parameter in module.parameters()) > 0
+
+
+def test_the_layers_of_a_repeated_merge_stand_below_its_name() -> None:
+    """`add.0` is a merge and the scope of `add.0.conv`."""
+    network = cnncalc.loads(
+        """
+input: 6x5x4
+layers:
+  - add: [{conv: {out_channels: 4, kernel_size: 1}}, identity]
+    repeat: 2
+"""
+    )
+    built = build(network, "cpu")
+    assert list(built.state_dict()) == [f"add.{i}.conv.{name}" for i in (0, 1) for name in ("weight", "bias")]
+    image = torch.rand(2, 4, 6, 5)
+    kernels = [built.state_dict()[f"add.{i}.conv.weight"] for i in (0, 1)]
+    biases = [built.state_dict()[f"add.{i}.conv.bias"] for i in (0, 1)]
+    expected = image
+    for kernel, bias in zip(kernels, biases, strict=True):
+        expected = torch.nn.functional.conv2d(expected, kernel, bias) + expected
+    assert torch.allclose(built(image), expected, atol=1e-6)

@@ -98,16 +98,16 @@ def agrees(text: str, network: Network, folder: Path) -> str:
     module = imported(text, folder)().eval()
     assert found(module, network, "cpu") == engine(network), text
     try:
-        built = build(network).eval()
-    except ValueError:  # layers inside a repeated merge share a name
+        built = build(network).eval().double()
+    except ValueError:  # a repeated merge and the scope of its layers have one name there
         return text
-    module.load_state_dict(dict(zip(module.state_dict(), built.state_dict().values(), strict=True)))
+    module.double().load_state_dict(dict(zip(module.state_dict(), built.state_dict().values(), strict=True)))
     torch.manual_seed(0)
-    inputs = [torch.randn(2, *value.output) for value in network.inputs]
+    inputs = [torch.randn(2, *value.output, dtype=torch.float64) for value in network.inputs]
     ours = outputs(module, [value.clone() for value in inputs])
     theirs = outputs(built, [value.clone() for value in inputs])
     for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9, equal_nan=True)
     return text
 
 
@@ -705,6 +705,15 @@ DOCUMENTS = {
           - {conv: {out_channels: 5, kernel_size: 1}}
           - stack: {n: 3, width: 5}
           - stack: {n: 2, width: 5}
+        """,
+    "layers of repeated merges read from outside": """
+        input: 8x8x3
+        layers:
+          - {add: [[{conv: {out_channels: 3, kernel_size: 1}, name: c}, relu], identity], repeat: 3}
+          - {relu: {}, from: c}
+          - concat: [add.1.c, add.0, identity, add.2.c]
+          - {add: [[{mean: [[{tanh: {}, name: t}], identity], repeat: 2, name: m}], identity], repeat: 2, name: o}
+          - concat: [o.0.m.1.t, o.1.m.0.t, identity]
         """,
     "layers read from outside their block": """
         input: 8x8x3

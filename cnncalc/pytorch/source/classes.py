@@ -240,7 +240,11 @@ class ClassWriter:
             if isinstance(repeat, ast.Name) and any(row.scope["item"] != turn for row in rows):
                 values.loops = {"item": ast.Subscript(repeat, constant(turn))}
             own = self.local(name) if name in self.scope.read else target
+            outside = self.scope.prefix
+            self.scope.prefix += f"{use.name}_{turn}_" if use.paths is not None else ""
             flow = self.scope.flows[name] = self.once(use, rows, flow, own, name)
+            self.scope.prefix = outside
+            self.scope.keep_turn(name, use)
         values.loops = outer
         return self.held(flow, target) if use.name in self.scope.read else flow
 

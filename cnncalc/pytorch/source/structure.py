@@ -6,9 +6,9 @@ An expanded network is flat. Here a document's uses are walked again beside its 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnncalc.graph import Network, Value
 from cnncalc.language.document import Block, Document, LayerUse, Reference
@@ -79,8 +79,15 @@ def structure(document: Document) -> Structure:
     walk = _Walk(document, network)
     block = Block("", Scalar(None, "", document.source, 0, 0), {}, document.layers)
     whole = Instance(block, walk.constants, network.inputs[0] if len(network.inputs) == 1 else None)
-    whole.leaves = walk.steps(whole.steps, document.layers, whole.enters, "", whole.names)
+    whole.leaves = walk.steps(whole.steps, document.layers, whole.enters, _Place("", ""), whole.names)
     return Structure(network, whole)
+
+
+class _Place(NamedTuple):
+    """What names begin with: those of a scope, and those of one turn of a merge repeated in it."""
+
+    scope: str
+    turn: str
 
 
 class _Walk:
@@ -96,35 +103,38 @@ class _Walk:
             self.constants[name] = term.evaluate(self.constants)
 
     def steps(
-        self, written: list[Step], uses: list[LayerUse], value: Value | None, prefix: str, names: Names
+        self, written: list[Step], uses: list[LayerUse], value: Value | None, place: _Place, names: Names
     ) -> Value | None:
         for use in uses:
-            step = self.step(use, value, prefix, names)
+            step = self.step(use, value, place, names)
             written.append(step)
             value = step.leaves
         return value
 
-    def step(self, use: LayerUse, start: Value | None, prefix: str, names: Names) -> Step:
-        value = start if use.source_name is None else self.values[prefix + use.source_name.name]
+    def step(self, use: LayerUse, start: Value | None, place: _Place, names: Names) -> Step:
+        value = start if use.source_name is None else self.look_up(use.source_name.name, place)
         step = Step(use, names, value, value)
-        name = prefix + use.name
+        name = place.turn + use.name
         if use.repeat is not None:
             items = use.repeat.evaluate(step.scope)
             for i, item in enumerate(items if isinstance(items, tuple) else range(items)):
-                self.once(step, prefix, {**names, "i": i, "item": item}, f"{name}.{i}")
+                self.once(step, place, {**names, "i": i, "item": item}, f"{name}.{i}")
         else:
-            self.once(step, prefix, names, name)
-            if step.calls == [None]:
-                step.leaves = start
-        if value is not None:
-            self.values[name] = value if step.calls == [None] else step.leaves or value
+            self.once(step, place, names, name)
+        if step.leaves is not None:
+            self.values[place.scope + use.name] = self.values[name] = step.leaves
+        if use.repeat is None and step.calls == [None]:
+            step.leaves = start
         return step
 
-    def once(self, step: Step, prefix: str, names: Names, name: str) -> None:
+    def look_up(self, name: str, place: _Place) -> Value:
+        return self.values.get(place.turn + name) or self.values[place.scope + name]
+
+    def once(self, step: Step, place: _Place, names: Names, name: str) -> None:
         """Carry a step's use out once more, where its condition holds."""
         use, value = step.use, step.leaves
         if use.when is None or use.when.evaluate(at(names, value)):
-            call = self.call(use, value, prefix, names, name)
+            call = self.call(use, value, place, names, name)
             step.calls.append(call)
             step.leaves = call.leaves
         else:
@@ -132,27 +142,29 @@ class _Walk:
         if step.leaves is not None:
             self.values[name] = step.leaves
 
-    def call(self, use: LayerUse, value: Value | None, prefix: str, names: Names, name: str) -> Call:
+    def call(self, use: LayerUse, value: Value | None, place: _Place, names: Names, name: str) -> Call:
         call = Call(names, value, value)
+        within = _Place(place.scope, place.turn if use.repeat is None else f"{name}.")
         if use.layer is None:
             block = self.document.blocks[use.kind]
-            self.instance(call, Instance(block, self.args(block, use, call), value), f"{name}.")
+            instance = Instance(block, self.args(block, use, call), value)
+            self.instance(call, instance, _Place(f"{name}.", f"{name}."))
         elif id(use) in self.inner:
-            self.instance(call, Instance(self.inner[id(use)], names, value, inner=True), prefix)
+            self.instance(call, Instance(self.inner[id(use)], names, value, inner=True), within)
         else:
             for path in use.paths or ():
                 call.paths.append([])
                 if not isinstance(path, Reference):
-                    self.steps(call.paths[-1], path, value, prefix, names)
+                    self.steps(call.paths[-1], path, value, within, names)
             node = next(self.nodes)
             assert node.layer.kind == use.kind, f"{node.name} is a {node.layer.kind}, not a {use.kind}"
             call.layer, call.leaves = node.layer, node
         return call
 
-    def instance(self, call: Call, instance: Instance, prefix: str) -> None:
+    def instance(self, call: Call, instance: Instance, place: _Place) -> None:
         call.instance = instance
         call.leaves = instance.leaves = self.steps(
-            instance.steps, instance.block.layers, instance.enters, prefix, instance.names
+            instance.steps, instance.block.layers, instance.enters, place, instance.names
         )
 
     def args(self, block: Block, use: LayerUse, call: Call) -> Names:
@@ -203,7 +215,7 @@ def every_step(steps: list[Step]) -> Iterator[Step]:
 
 def read_names(steps: list[Step], also: Iterable[str] = ()) -> set[str]:
     """The names that layers of one scope start from or join, of those that are carried out; and `also`."""
-    names, stands_for = set(also), {}
+    names, stands_for, merges = set(also), {}, set()
     for step in every_step(steps):
         source = step.use.source_name
         if source is not None and (any(step.calls) or step.use.repeat is not None):
@@ -212,9 +224,24 @@ def read_names(steps: list[Step], also: Iterable[str] = ()) -> set[str]:
             stands_for[step.use.name] = source.name  # the name of a skipped layer is what would have entered it
         if any(call is not None and call.instance is None for call in step.calls):
             names |= {path.name for path in step.use.paths or () if isinstance(path, Reference)}
-    while more := {source for name, source in stands_for.items() if name in names} - names:
-        names |= more
+        if step.use.paths is not None and step.use.repeat is not None:
+            merges.add(step.use.name)
+    found = names
+    while found:
+        following = {source for name, source in stands_for.items() if name in found}
+        found = (unfolded(found, merges) | following) - names
+        names |= found
     return names
+
+
+def unfolded(names: Iterable[str], merges: Collection[str]) -> set[str]:
+    """The names, and those in a turn of a repeated merge as in the merge itself: `add.1.conv` is `conv`, too."""
+    found = set(names)
+    for name in names:
+        while head(name) in merges and name.count(".") > 1:
+            name = name.split(".", 2)[2]
+            found.add(name)
+    return found
 
 
 def head(name: str) -> str:
@@ -228,12 +255,13 @@ def _closed_merges(uses: list[LayerUse], also: list[str]) -> Iterator[LayerUse]:
     `also` are names that something other than a layer reads.
     """
     read = Counter([*references(uses), *also])
-    for use in every_use(uses):
-        if use.paths is None or use.repeat is None:
-            continue
+    merges = {use.name: use for use in every_use(uses) if use.paths is not None and use.repeat is not None}
+    for use in merges.values():
         inside = Counter(references([replace(use, source_name=None)]))
-        own = {inner.name for path in use.paths if not isinstance(path, Reference) for inner in every_use(path)}
-        if {head(name) for name in inside} <= own and not own & {head(name) for name in read - inside}:
+        own = {inner.name for inner in every_use([use])} - {use.name}
+        outside = unfolded(read - inside, merges)
+        is_read_into = any(head(name) in own or name.startswith(f"{use.name}.") for name in outside)
+        if {head(name) for name in inside} <= own and not is_read_into:
             yield use
 
 

@@ -18,7 +18,7 @@ from cnncalc.language.terms import Term
 from cnncalc.pytorch.source import algebra
 from cnncalc.pytorch.source.algebra import NoValue, Tree, constant, floored, names_of, simplified, substituted, text
 from cnncalc.pytorch.source.code import SPOKEN, free
-from cnncalc.pytorch.source.structure import Call, Instance, Names
+from cnncalc.pytorch.source.structure import Call, Instance, Names, every_use, head
 
 LONGEST_EXPRESSION = 60  # a longer one is written as what it comes to
 
@@ -97,6 +97,12 @@ class Scope:
     def reads_inside(self, name: str) -> bool:
         """Whether something reads a layer inside this one."""
         return any(read.startswith(f"{name}.") for read in self.read)
+
+    def keep_turn(self, name: str, use: LayerUse) -> None:
+        """Let the layers of a repeated merge be read as those of this turn: `add.1.conv`."""
+        own = {inner.name for inner in every_use([use])} - {use.name}
+        turn = {f"{name}.{word}": flow for word, flow in self.flows.items() if head(word) in own}
+        self.flows |= turn if use.paths is not None else {}
 
     @property
     def variables(self) -> set[str]:
