@@ -7,7 +7,7 @@ command line prints them, and only `render` here decides how they look.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -218,6 +218,11 @@ def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
         if matcher.real_quick_ratio() >= NEAR and matcher.quick_ratio() >= NEAR and matcher.ratio() >= NEAR:
             scored.append((-matcher.ratio(), sorted(key) != sorted(plain), key))
     return [lowered[key] for *_, key in sorted(scored)[:most]]
+
+
+def did_you_mean(nearest: Sequence[str], otherwise: str = "") -> str:
+    """The help that offers the near names, or `otherwise` where there are none."""
+    return f"did you mean {choices(nearest)}?" if nearest else otherwise
 
 
 def choices(names: Iterable[str]) -> str:

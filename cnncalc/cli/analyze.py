@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cnncalc.cli.options import Files, Settings
-from cnncalc.diagnostics import Diagnostic, DocumentError, choices, near
+from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
 from cnncalc.shapes import DTYPE_BYTES
 
 
@@ -93,5 +93,5 @@ def analyze(
 
 def _refused(code: str, message: str, name: str, known: list[str]) -> DocumentError:
     nearest = near(name, known)
-    help = f"did you mean {choices(nearest)}?" if nearest else f"known: {', '.join(known)}"
+    help = did_you_mean(nearest, f"known: {', '.join(known)}")
     return DocumentError(Diagnostic(code, message, help=help))

@@ -10,19 +10,11 @@ from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import Settings
+from cnncalc.cli.options import File, Settings
 from cnncalc.diagnostics import Diagnostic, DocumentError
 
 app = typer.Typer(help="Write a network in another form.", no_args_is_help=True)
 
-File = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE",
-        help="A document, `-` for standard input, or the name of a network of the zoo.",
-        show_default=False,
-    ),
-]
 Output = Annotated[
     str,
     typer.Option(

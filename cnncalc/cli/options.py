@@ -6,14 +6,9 @@ from typing import Annotated
 
 import typer
 
-Files = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FILE...",
-        help="A document, `-` for standard input, or the name of a network of the zoo.",
-        show_default=False,
-    ),
-]
+_DOCUMENT = "A document, `-` for standard input, or the name of a network of the zoo."
+File = Annotated[str, typer.Argument(metavar="FILE", help=_DOCUMENT, show_default=False)]
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help=_DOCUMENT, show_default=False)]
 Settings = Annotated[
     list[str],
     typer.Option("--set", metavar="NAME=VALUE", help="Replace an arg or the input: classes=10, input=384x384x3."),

@@ -30,7 +30,7 @@ def kinds(
     name: Annotated[str | None, typer.Argument(help="One kind, for all about its fields.", show_default=False)] = None,
 ) -> None:
     """The kinds of layers, or the fields of one: what each takes, and its default."""
-    from cnncalc.diagnostics import Diagnostic, DocumentError, choices, near
+    from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
     from cnncalc.language.foreign import kind_meant
     from cnncalc.layers import KINDS
 
@@ -42,7 +42,7 @@ def kinds(
     if name not in KINDS:
         meant = kind_meant(name)
         nearest = [meant] if meant else near(name, KINDS)
-        help = f"did you mean {choices(nearest)}?" if nearest else "`cnncalc kinds` lists them"
+        help = did_you_mean(nearest, "`cnncalc kinds` lists them")
         raise DocumentError(Diagnostic("unknown-kind", f"`{name}` is not a kind of layer", help=help))
     layer = KINDS[name]
     sys.stdout.write(f"{name}: {layer.summary}\n")

@@ -16,7 +16,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any, NamedTuple
 
-from cnncalc.diagnostics import MAX_QUOTED_WORD, choices, near, quoted
+from cnncalc.diagnostics import MAX_QUOTED_WORD, choices, did_you_mean, near, quoted
 
 MAX_LENGTH = 500
 MAX_DEPTH = 50
@@ -469,7 +469,7 @@ class _Compiler:
         function = FUNCTIONS.get(name)
         if function is None:
             nearest = near(name, FUNCTIONS)
-            help = f"did you mean {choices(nearest)}?" if nearest else f"functions: {', '.join(FUNCTIONS)}"
+            help = did_you_mean(nearest, f"functions: {', '.join(FUNCTIONS)}")
             raise self.error(node.func, "unknown-function", f"{self.source(node.func)} is not a function here", help)
         arguments = [self.compile(argument) for argument in node.args]
         for keyword in node.keywords:
@@ -498,6 +498,6 @@ def unknown_name(name: str, known: Collection[str]) -> tuple[str, str, str]:
         return "unknown-name", f"{message} here: no value enters", ""
     nearest = near(name, known)
     if nearest:
-        return "unknown-name", message, f"did you mean {choices(nearest)}?"
+        return "unknown-name", message, did_you_mean(nearest)
     shown = [*sorted(known)[:12], *(["..."] if len(known) > 12 else [])]
     return "unknown-name", message, f"names here: {', '.join(shown)}" if shown else "name it under `args:`"

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from fractions import Fraction
 from typing import Any
 
-from cnncalc.diagnostics import Diagnostic, choices, near
+from cnncalc.diagnostics import Diagnostic, choices, did_you_mean, near
 from cnncalc.language.source import Node
 from cnncalc.language.terms import Term, shown
 from cnncalc.layers import Kind, Merge
@@ -33,7 +33,7 @@ def wrong_value(field: str, takes: Takes, node: Node, value: Any, known: Collect
     if isinstance(value, str):
         words = takes.literals or (("true", "false") if takes.accepts(True) else ())
         nearest = near(value, [*words, *known])
-        help = f"did you mean {choices(nearest)}?" if nearest else f"write {choices(words)}" if words else ""
+        help = did_you_mean(nearest, f"write {choices(words)}" if words else "")
     expected = f"at most {LARGEST_SIZE:,}" if _too_large(value) and not takes.real else takes.words
     message = f"`{field}` has to be {expected}, not {shown(node, value)}"
     return Diagnostic("wrong-value", message, node.span, help=help)
@@ -59,7 +59,7 @@ def wrong_repeat(term: Term, value: Any) -> Diagnostic | None:
 def wrong_condition(term: Term, value: Any, known: Collection[str]) -> Diagnostic:
     """That a value is neither true nor false."""
     nearest = near(value, ["true", "false", *known]) if isinstance(value, str) else []
-    help = f"did you mean {choices(nearest)}?" if nearest else "write a comparison, e.g. `stride > 1`, or true or false"
+    help = did_you_mean(nearest, "write a comparison, e.g. `stride > 1`, or true or false")
     message = f"`when` has to be true or false, not {shown(term.node, value)}"
     return Diagnostic("wrong-type", message, term.node.span, help=help)
 

@@ -8,7 +8,7 @@ from os import fstat
 from pathlib import Path
 
 from cnncalc.collection import collection_paused
-from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Source, Span, choices, near, quoted
+from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Source, Span, choices, did_you_mean, near, quoted
 from cnncalc.graph import Network
 from cnncalc.language.document import Document
 from cnncalc.language.expand import expand
@@ -172,7 +172,7 @@ def _base_file(base: Node, folder: Path | None) -> Path:
         raise _wrong_base("extends-outside", message, base, "keep both documents in one folder")
     if not found:
         nearest = near(base.text, [path.name for path in root.glob("*.yaml")])
-        help = f"did you mean {choices(nearest)}?" if nearest else "name a file of the document's own folder"
+        help = did_you_mean(nearest, "name a file of the document's own folder")
         raise _wrong_base("no-such-file", f"there is no file {quoted(base.text)} beside this document", base, help)
     return file
 
@@ -213,7 +213,7 @@ def _changed_group(name: str, base: Node | None, changes: Node, found: Findings)
 def _unknown_arg(key: Scalar, known: Collection[str]) -> Diagnostic:
     nearest = near(key.text, known)
     help = f"it has {', '.join(known)}" if known else "it has none"
-    help = f"did you mean {choices(nearest)}?" if nearest else help
+    help = did_you_mean(nearest, help)
     return Diagnostic("unknown-arg", f"the document has no arg or input {quoted(key.text)}", key.span, help=help)
 
 

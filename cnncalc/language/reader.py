@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from keyword import iskeyword
 from typing import Any
 
-from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Note, Span, choices, near, quoted
+from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Note, Span, did_you_mean, near, quoted
 from cnncalc.language import foreign
 from cnncalc.language.document import Block, Document, InputSize, LayerUse, Output, Path, Reference
 from cnncalc.language.expressions import FUNCTIONS, WORDS_OF_EXPRESSIONS
@@ -52,7 +52,7 @@ def top_mapping(root: Node) -> Mapping:
 
 def unknown_key(key: Scalar, allowed: Collection[str], owner: str) -> Diagnostic:
     nearest = near(key.text, allowed)
-    help = f"did you mean {choices(nearest)}?" if nearest else f"{owner} {', '.join(allowed)}"
+    help = did_you_mean(nearest, f"{owner} {', '.join(allowed)}")
     return Diagnostic("unknown-field", f"{quoted(key.text)} is not a known field", key.span, help=help)
 
 
@@ -470,7 +470,7 @@ class _Reader:
             if inside:
                 help = f"put it inside: `{known[0]}: {{{inside[0]}: ...}}`; is the line indented enough?"
             elif nearest:
-                help = f"did you mean {choices(nearest)}?"
+                help = did_you_mean(nearest)
             message = f"{quoted(stray)} is not a known field beside `{known[0]}`"
             self.error("unknown-field", message, node.keys[stray].span, help)
         else:
@@ -493,7 +493,7 @@ class _Reader:
         if named and key.text in ("type", "kind", "layer", "class", "op"):
             help = f"the kind is the key: `{named}: {{...}}`"
         elif nearest:
-            help = f"did you mean {choices(nearest)}?"
+            help = did_you_mean(nearest)
         self.error("unknown-kind", f"{quoted(key.text)} is not a kind of layer or a block", key.span, help)
 
     def beside(self, use: LayerUse, node: Mapping) -> None:
@@ -586,7 +586,7 @@ class _Reader:
         elif key.text in BESIDE_THE_KIND:
             help = f"it stands beside the kind: `{{{kind}: ..., {key.text}: ...}}`, or on a line of its own"
         elif nearest:
-            help = f"did you mean {choices(nearest)}?"
+            help = did_you_mean(nearest)
         else:
             help = f"`{kind}` has {', '.join(known)}" if known else f"`{kind}` has no fields"
         self.error("unknown-field", f"{quoted(key.text)} is not a field of `{kind}`", key.span, help)
@@ -595,7 +595,7 @@ class _Reader:
     def unknown_arg(self, block: str, known: list[str], key: Scalar) -> None:
         nearest = near(key.text, known)
         help = f"`{block}` has {', '.join(known)}" if known else f"`{block}` has no args"
-        help = f"did you mean {choices(nearest)}?" if nearest else help
+        help = did_you_mean(nearest, help)
         self.error("unknown-field", f"{quoted(key.text)} is not an arg of the block `{block}`", key.span, help)
 
     def check_args(self, use: LayerUse, meant: Collection[str]) -> None:
@@ -677,7 +677,7 @@ def unknown_layer(reference: Reference, names: Collection[str], which: str, bloc
     """That a name is none of `names`; `which` is `no layer` or `no earlier layer`, in a `block` or outside."""
     nearest = near(reference.name, names)
     help = "a block sees its own layers only: join outside it" if block else "give the layer meant a `name:`"
-    help = f"did you mean {choices(nearest)}?" if nearest else help
+    help = did_you_mean(nearest, help)
     return Diagnostic("unknown-name", f"{which} is named {quoted(reference.name)}", reference.node.span, help=help)
 
 
@@ -685,7 +685,7 @@ def _unknown_path(reference: Reference, names: Collection[str]) -> Diagnostic:
     """That a word in a path is neither a kind of layer nor a name."""
     meant = foreign.kind_meant(reference.name)
     nearest = [meant] if meant else near(reference.name, [*names, *KINDS])
-    help = f"did you mean {choices(nearest)}?" if nearest else "a path is a kind of layer, a list of layers, or a name"
+    help = did_you_mean(nearest, "a path is a kind of layer, a list of layers, or a name")
     message = f"{quoted(reference.name)} is no kind of layer, and no earlier layer is named so"
     return Diagnostic("unknown-name", message, reference.node.span, help=help)
 

@@ -33,8 +33,21 @@ MAX_DIGITS = 100
 _Loader: Any = getattr(yaml, "CLoader", yaml.Loader)
 
 
+class _Placed:
+    """What nodes share: they know their source, and where they start and end in it."""
+
+    __slots__ = ()
+    source: Source
+    start: int
+    end: int
+
+    @property
+    def span(self) -> Span:
+        return Span(self.source, self.start, self.end)
+
+
 @dataclass(slots=True, eq=False)
-class Scalar:
+class Scalar(_Placed):
     """One value: `value` by our rules, `text` as it stands there (quotes removed)."""
 
     value: Plain
@@ -43,34 +56,22 @@ class Scalar:
     start: int
     end: int
 
-    @property
-    def span(self) -> Span:
-        return Span(self.source, self.start, self.end)
-
 
 @dataclass(slots=True, eq=False)
-class Sequence:
+class Sequence(_Placed):
     items: list[Node]
     source: Source
     start: int
     end: int
 
-    @property
-    def span(self) -> Span:
-        return Span(self.source, self.start, self.end)
-
 
 @dataclass(slots=True, eq=False)
-class Mapping:
+class Mapping(_Placed):
     entries: dict[str, Node]
     keys: dict[str, Scalar]
     source: Source
     start: int
     end: int
-
-    @property
-    def span(self) -> Span:
-        return Span(self.source, self.start, self.end)
 
 
 Node = Scalar | Sequence | Mapping

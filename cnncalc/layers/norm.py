@@ -50,11 +50,9 @@ AFFINE = Operations(multiplies=1, adds=1)
 NOTHING = Operations()
 
 
-class BatchNorm(Layer):
-    """Batch normalisation (Ioffe & Szegedy 2015), with running statistics at prediction."""
+class ChannelNorm(Layer):
+    """Statistics of each channel, running ones where they are tracked; a learned factor and shift where affine."""
 
-    kind = "batch_norm"
-    summary = "batch normalisation; running statistics are buffers"
     eps: PositiveReal = 1e-5
     momentum: OptionalReal = 0.1
     affine: Flag = True
@@ -71,6 +69,13 @@ class BatchNorm(Layer):
 
     def connection_count(self, input: Shape, output: Shape) -> int:
         return 2 * elements(output) if self.affine else 0
+
+
+class BatchNorm(ChannelNorm):
+    """Batch normalisation (Ioffe & Szegedy 2015), with running statistics at prediction."""
+
+    kind = "batch_norm"
+    summary = "batch normalisation; running statistics are buffers"
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return POINTWISE if self.track_running_stats or len(input) == 1 else EVERYTHING
@@ -129,13 +134,11 @@ class LayerNorm(Layer):
         return EVERYTHING if self.axes == "all" else across_channels(input, all_of_them=True)
 
 
-class InstanceNorm(Layer):
+class InstanceNorm(ChannelNorm):
     """Instance normalisation (Ulyanov et al. 2016): each channel over its positions."""
 
     kind = "instance_norm"
     summary = "normalisation of each channel over its positions"
-    eps: PositiveReal = 1e-5
-    momentum: OptionalReal = 0.1
     affine: Flag = False
     track_running_stats: Flag = False
 
@@ -149,18 +152,6 @@ class InstanceNorm(Layer):
                 sources=(0,),
                 help="put it where the map is larger than one position",
             )
-
-    def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        learned = affine_parameters(input[:1]) if self.affine else ()
-        return learned + (running_statistics(input[0]) if self.track_running_stats else ())
-
-    def operations(self, input: Shape, output: Shape) -> Operations:
-        if self.track_running_stats:
-            return AFFINE.times(elements(output))
-        return normalisation(elements(output), input[0], AFFINE if self.affine else NOTHING)
-
-    def connection_count(self, input: Shape, output: Shape) -> int:
-        return 2 * elements(output) if self.affine else 0
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return POINTWISE if self.track_running_stats else EVERYTHING

@@ -15,8 +15,8 @@ from cnncalc.layers.base import (
     check_length,
     per_axis,
     spatial,
+    window_title,
 )
-from cnncalc.layers.base import window_title as title_of
 from cnncalc.layers.fields import SideSizes, choice, sides_or
 from cnncalc.shapes import Shape, sizes_text
 
@@ -227,4 +227,4 @@ class Window(Layer):
 
     def title(self, inputs: tuple[Shape, ...]) -> str:
         axes = self.axes(inputs[0])
-        return title_of(tuple([axis.kernel for axis in axes]), tuple([axis.stride for axis in axes]))
+        return window_title(tuple([axis.kernel for axis in axes]), tuple([axis.stride for axis in axes]))

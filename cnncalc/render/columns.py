@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from cnncalc.diagnostics import choices, near, printable
+from cnncalc.diagnostics import did_you_mean, near, printable
 from cnncalc.report import LayerReport, Report
 from cnncalc.shapes import shape_text, sizes_text
 
@@ -80,7 +80,7 @@ def chosen(names: str) -> list[Column]:
     for name in [name.strip() for name in names.split(",")]:
         if name not in BY_KEY:
             nearest = near(name, BY_KEY)
-            help = f"did you mean {choices(nearest)}?" if nearest else f"columns: {', '.join(BY_KEY)}, or all"
+            help = did_you_mean(nearest, f"columns: {', '.join(BY_KEY)}, or all")
             raise ValueError(f"`{name}` is not a column; {help}")
         columns.append(BY_KEY[name])
     return columns

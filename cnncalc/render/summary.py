@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cnncalc.report import Report
+from cnncalc.report import Remark, Report
 
 
 class Total(NamedTuple):
@@ -66,11 +66,10 @@ def sentences(report: Report) -> list[str]:
     lines += [
         f"{memory_title(report)}, {row.name}: {size_text(row.size)} = {' + '.join(row.terms)}" for row in memory(report)
     ]
-    return lines + [remark_text(report, position) for position in range(len(report.remarks))]
+    return lines + [remark_text(remark) for remark in report.remarks]
 
 
-def remark_text(report: Report, position: int) -> str:
-    remark = report.remarks[position]
+def remark_text(remark: Remark) -> str:
     place = f" ({remark.place.file}:{remark.place.line})" if remark.place else ""
     return f"{remark.severity}: {remark.message}{place}"
 

@@ -138,22 +138,17 @@ def _totals(report: Report) -> list[Line]:
     drawn += [Line(""), Line(memory_title(report), "bold")]
     for row in memory(report):
         drawn.append(Line(f"  {row.name}: {size_text(row.size)}"))
-        drawn += [Line(f"    {'=' if first else '+'} {term}", "dim") for first, term in _firsts(row.terms)]
+        drawn += [Line(f"    {'+' if position else '='} {term}", "dim") for position, term in enumerate(row.terms)]
     return drawn
 
 
-def _firsts(terms: Sequence[str]) -> list[tuple[bool, str]]:
-    return [(position == 0, term) for position, term in enumerate(terms)]
-
-
 def _remarks(report: Report) -> list[Line]:
-    order = sorted(range(len(report.remarks)), key=lambda position: report.remarks[position].severity != "warning")
-    drawn = [Line("")] if order else []
-    for position in order[:MOST_REMARKS]:
-        remark = report.remarks[position]
-        drawn.append(Line(remark_text(report, position), "yellow" if remark.severity == "warning" else "dim"))
+    remarks = sorted(report.remarks, key=lambda remark: remark.severity != "warning")
+    drawn = [Line("")] if remarks else []
+    for remark in remarks[:MOST_REMARKS]:
+        drawn.append(Line(remark_text(remark), "yellow" if remark.severity == "warning" else "dim"))
         if remark.help:
             drawn.append(Line(f"  help: {remark.help}", "dim"))
-    if len(order) > MOST_REMARKS:
-        drawn.append(Line(f"(and {len(order) - MOST_REMARKS} more; --format json has them all)", "dim"))
+    if len(remarks) > MOST_REMARKS:
+        drawn.append(Line(f"(and {len(remarks) - MOST_REMARKS} more; --format json has them all)", "dim"))
     return drawn
