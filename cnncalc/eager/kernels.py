@@ -1,0 +1,434 @@
+"""Operators with kernels of their own: convolutions, products of matrices, norms, poolings, reductions, resizing, losses.
+
+Results are laid out as the input suggests (channels last stays channels last) where torch does so, else contiguous. The
+comments name what is kept for backward, as measured (saved_for_backward in the memory model).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnncalc.eager.autograd import Gradients, Node, record
+from cnncalc.eager.machine import Sizes, Tensor
+from cnncalc.eager.pointwise import result
+from cnncalc.eager.strides import channels_last, contiguous, elementwise, prefers_channels_last, suggested
+from cnncalc.eager.views import _only, contiguous_of, expand, reshape, repeat_rows, t, transpose, unsqueeze, view
+
+
+def _suggesting(x: Tensor) -> bool:
+    return prefers_channels_last(x.shape, x.strides)
+
+
+def _in_format(like: Tensor, shape: Sizes, last: bool) -> Tensor:
+    return like.like(shape, channels_last(shape) if last else contiguous(shape))
+
+
+# Weighted sums --------------------------------------------------------------------------------------------------------
+
+
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) -> Tensor:
+    """Any rank, groups, dilation and stride, transposed or not; keeps its input and the weight, never the bias.
+
+    Runs channels last where the input or the weight lies so.
+    """
+    last = len(shape) > 3 and (_suggesting(x) or _suggesting(weight))
+    made = _in_format(x, shape, last)
+    x.tick("convolution")
+    whole, kernel = x.shape, weight.shape
+    width = weight.width
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        machine = gradient.machine
+        found: Gradients = [None, None, None]
+        if node.wants(0):
+            found[0] = _in_format(gradient, whole, last)
+        if node.wants(1):
+            found[1] = machine.tensor(kernel, width, channels_last(kernel) if last else None)
+        if node.wants(2):
+            found[2] = machine.tensor(node.shapes[2], width)
+        gradient.tick("convolution_backward")
+        return found
+
+    record((made,), "ConvolutionBackward0", (x, weight, bias), formula, (x, weight))
+    return made
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Rows [batch, in] times weight [out, in] transposed; rows are kept if the weight's gradient is wanted, and back."""
+    (rows, features), out = x.shape, weight.shape[0]
+    turned = t(weight)
+    made = x.like((rows, out))
+    x.tick("mm" if bias is None else "addmm")
+    kept = [x if turned.edge is not None else None, turned if x.edge is not None else None]
+
+    def of_rows(gradient: Tensor) -> Tensor:
+        gradient.tick("t")
+        found = gradient.like((rows, features))
+        gradient.tick("mm")
+        return found
+
+    def of_weight(gradient: Tensor) -> Tensor:
+        gradient.tick("t")
+        product = gradient.like((out, features))
+        gradient.tick("mm")
+        return t(product)
+
+    def with_bias(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        rows_ = of_rows(gradient) if node.wants(1) else None
+        weight_ = of_weight(gradient) if node.wants(2) else None
+        return [gradient if node.wants(0) else None, rows_, weight_]
+
+    def without(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        weight_ = of_weight(gradient) if node.wants(1) else None
+        return [of_rows(gradient) if node.wants(0) else None, weight_]
+
+    if bias is None:
+        record((made,), "MmBackward0", (x, turned), without, kept)
+    else:
+        record((made,), "AddmmBackward0", (bias, x, turned), with_bias, kept)
+    return made
+
+
+def bmm(a: Tensor, b: Tensor) -> Tensor:
+    """Products of matrices, one a batch entry; each operand is kept for the other's gradient."""
+    made = a.like((a.shape[0], a.shape[1], b.shape[2]))
+    a.tick("bmm")
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        kept = list(node.saved)
+        found: Gradients = [None, None]
+        if node.wants(1):
+            first = transpose(kept[0], 1, 2)
+            found[1] = gradient.like((first.shape[0], first.shape[1], gradient.shape[2]))
+            gradient.tick("bmm")
+            del first
+        if node.wants(0):
+            second = transpose(kept[-1], 1, 2)
+            found[0] = gradient.like((gradient.shape[0], gradient.shape[1], second.shape[2]))
+            gradient.tick("bmm")
+        return found
+
+    kept = [a if b.edge is not None else None, b if a.edge is not None else None]
+    record((made,), "BmmBackward0", (a, b), formula, kept)
+    return made
+
+
+# Normalisation --------------------------------------------------------------------------------------------------------
+
+
+def batch_norm(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, batch_statistics: bool, operator: str = "native_batch_norm"
+) -> Tensor:
+    """Keeps the input, and where they are the batch's own also the mean and the inverse deviation of each channel."""
+    x.tick("empty")  # cuDNN's reserve, which is nothing here
+    made = x.like(strides=suggested(x.shape, x.shape, x.strides))
+    channels = (x.shape[1],)
+    width = x.width if weight is None else weight.width
+    statistics = [x.machine.tensor(channels, width) for _ in range(2)] if batch_statistics else []
+    x.tick(operator)
+    whole, strides = x.shape, made.strides
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        found: Gradients = [
+            gradient.like(whole, strides) if node.wants(0) else None,
+            gradient.machine.tensor(channels, width) if node.wants(1) else None,
+            gradient.machine.tensor(channels, width) if node.wants(2) else None,
+        ]
+        gradient.tick("native_batch_norm_backward")
+        return found
+
+    saves = (x, weight, *statistics)
+    record((made,), "NativeBatchNormBackward0", (x, weight, bias), formula, saves)
+    return made
+
+
+def group_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, groups: int) -> Tensor:
+    """Keeps its input, made contiguous, and a mean and inverse deviation for each group of each image."""
+    if not _suggesting(x):
+        x = contiguous_of(x)
+    statistics = (x.shape[0], groups)
+    return _normalised(x, weight, bias, "native_group_norm", statistics, (x, weight), suggested(x.shape, x.shape, x.strides))
+
+
+def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, dims: int) -> Tensor:
+    """Over the last `dims` dimensions; keeps its input, weight and bias, a mean and inverse deviation for each rest."""
+    statistics = (*x.shape[: len(x.shape) - dims], *[1] * dims)
+    return _normalised(x, weight, bias, "native_layer_norm", statistics, (x, weight, bias), contiguous(x.shape))
+
+
+def _normalised(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    operator: str,
+    statistics: Sizes,
+    saves: Sequence[Tensor | None],
+    strides: Sizes,
+) -> Tensor:
+    made = x.like(strides=strides)
+    width = x.width if weight is None else weight.width
+    mean, deviation = x.machine.tensor(statistics, width), x.machine.tensor(statistics, width)
+    x.tick(operator)
+    whole = x.shape
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        if operator == "native_group_norm" and not _suggesting(gradient):
+            gradient = contiguous_of(gradient)
+        found: Gradients = [gradient.like(whole, strides) if node.wants(0) else None]
+        for position in (1, 2):
+            wanted = gradient.machine.tensor(node.shapes[position], width) if node.wants(position) else None
+            found.append(wanted)
+        gradient.tick(f"{operator}_backward")
+        return found
+
+    record((made,), operator, (x, weight, bias), formula, (*saves, mean, deviation))
+    return made
+
+
+def instance_norm(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, running: tuple[Tensor, Tensor] | None, batch_statistics: bool
+) -> Tensor:
+    """A batch norm in which every image's channels are channels of their own, its parameters repeated for each image."""
+    batch, channels, *sizes = x.shape
+    weights = repeat_rows(weight, batch) if weight is not None else None
+    biases = repeat_rows(bias, batch) if bias is not None else None
+    means = [repeat_rows(statistic, batch) for statistic in running or ()]
+    last = _suggesting(x)
+    ordered = x if last else contiguous_of(x)
+    seen = view(ordered, (1, batch * channels, *sizes)) if not last else reshape(ordered, (1, batch * channels, *sizes))
+    made = batch_norm(seen, weights, biases, batch_statistics)
+    _keep_also(made, means)
+    if running is not None and batch_statistics:
+        for statistic in running:
+            statistic.tick("alias")
+            statistic.tick("view")
+            mean = statistic.like()
+            statistic.tick("mean")
+            statistic.tick("copy_")
+            del mean
+    return view(made, (batch, channels, *sizes))
+
+
+def _keep_also(made: Tensor, tensors: Sequence[Tensor]) -> None:
+    if made.edge is not None:
+        made.edge[0].save([tensor.alias() for tensor in tensors])
+
+
+# Element by element along one dimension -------------------------------------------------------------------------------
+
+
+def softmax(x: Tensor, operator: str = "_softmax") -> Tensor:
+    """Over one dimension; keeps its result."""
+    made = x.like()
+    x.tick(operator)
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        found = _only(gradients).like()
+        found.tick(f"{operator}_backward_data")
+        return [found]
+
+    record((made,), operator, (x,), formula, (made,))
+    return made
+
+
+def prelu(x: Tensor, weight: Tensor) -> Tensor:
+    """The slopes are seen in the input's rank; both gradients are of the input's size, before the slopes' is summed."""
+    rank = len(x.shape)
+    slopes = view(weight, (1, weight.shape[0], *[1] * (rank - 2)))
+    made = result("_prelu_kernel", x, slopes)
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        kept, slopes = node.saved
+        shape = gradient.shape
+        operands = [(tensor.shape, tensor.strides) for tensor in (kept, slopes, gradient)]
+        strides = elementwise(shape, *operands)
+        found = [gradient.like(shape, strides), gradient.like(shape, strides)]
+        gradient.tick("_prelu_kernel_backward")
+        return [tensor if node.wants(position) else None for position, tensor in enumerate(found)]
+
+    record((made,), "PreluKernelBackward0", (x, slopes), formula, (x, slopes))
+    return made
+
+
+# Pooling --------------------------------------------------------------------------------------------------------------
+
+
+def max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:
+    """The largest values and their int64 indices, which are kept, as the input is; in prediction they go at once."""
+    made = _in_format(x, shape, _suggesting(x))
+    indices = x.machine.tensor(shape, 8)
+    x.tick(operator)
+    return _pooled(x, made, operator, (x, indices)), indices
+
+
+def avg_pool(x: Tensor, shape: Sizes, operator: str) -> Tensor:
+    """Keeps its input, of which it needs the sizes only."""
+    made = _in_format(x, shape, _suggesting(x))
+    x.tick(operator)
+    return _pooled(x, made, operator, (x,))
+
+
+def _pooled(x: Tensor, made: Tensor, operator: str, saves: Sequence[Tensor]) -> Tensor:
+    whole, strides = x.shape, suggested(x.shape, x.shape, x.strides)
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        found = _only(gradients).like(whole, strides)
+        found.tick(f"{operator}_backward")
+        return [found]
+
+    record((made,), operator, (x,), formula, saves)
+    return made
+
+
+# Reductions -----------------------------------------------------------------------------------------------------------
+
+
+def _reduced(x: Tensor, dims: Sequence[int], keep: bool) -> Sizes:
+    sizes = [1 if dim in dims else size for dim, size in enumerate(x.shape)]
+    return tuple([size for dim, size in enumerate(sizes) if keep or dim not in dims])
+
+
+def mean(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
+    """Keeps nothing; the gradient is repeated over the dimensions and divided."""
+    made = x.like(_reduced(x, dims, keep))
+    x.tick("mean")
+    whole = x.shape
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        spread = expand(_restored(_only(gradients), dims, keep), whole)
+        return [result("div", spread)]
+
+    record((made,), "MeanBackward1", (x,), formula)
+    return made
+
+
+def total(x: Tensor, dim: int) -> Tensor:
+    """The sum over one dimension; its gradient is the gradient repeated, which takes no memory."""
+    made = x.like(_reduced(x, (dim,), False))
+    x.tick("sum")
+    whole = x.shape
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        return [expand(_restored(_only(gradients), (dim,), False), whole)]
+
+    record((made,), "SumBackward1", (x,), formula)
+    return made
+
+
+def _restored(gradient: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
+    """A gradient with the reduced dimensions back, of size 1."""
+    for dim in [] if keep else sorted(dims):
+        gradient = unsqueeze(gradient, dim)
+    return gradient
+
+
+def amax(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
+    """Keeps its input and its result; the gradient is shared between the places that hold the largest value."""
+    made = x.like(_reduced(x, dims, keep))
+    x.tick("amax")
+    with_ones = _reduced(x, dims, True)
+    whole, strides = x.shape, x.strides
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        if not keep:
+            gradient.tick("view")
+        mask = gradient.machine.tensor(whole, 1, elementwise(whole, (whole, strides)))
+        gradient.tick("eq")
+        if not keep:
+            gradient = view(gradient, with_ones)
+        count = gradient.machine.tensor(with_ones, 8)
+        gradient.tick("sum")
+        each = result("div", gradient)
+        found = result("mul", each, mask)
+        del count, mask
+        return [found]
+
+    record((made,), "AmaxBackward0", (x,), formula, (x, made))
+    return made
+
+
+def vector_norm(x: Tensor, dim: int) -> Tensor:
+    """The length of each vector along a dimension, which stays with size 1; keeps its input and its result."""
+    made = x.like(_reduced(x, (dim,), True))
+    x.tick("linalg_vector_norm")
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        kept, norm = node.saved
+        unit = result("div", kept, norm)
+        zero = gradient.machine.tensor(norm.shape, 1)
+        gradient.tick("eq")
+        gradient.tick("masked_fill_")
+        found = result("mul", unit, gradient)
+        del zero, unit
+        return [found]
+
+    record((made,), "LinalgVectorNormBackward0", (x,), formula, (x, made))
+    return made
+
+
+# Indexing and resizing ------------------------------------------------------------------------------------------------
+
+
+def gathered_channels(x: Tensor, channels: int) -> Tensor:
+    """Channels by a list of indices, which becomes an int64 tensor and is kept."""
+    indices = x.machine.tensor((channels,), 8)
+    x.tick("empty")
+    x.tick("lift_fresh")
+    shape = (x.shape[0], channels, *x.shape[2:])
+    made = x.like(shape)
+    x.tick("index")
+    whole = x.shape
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        found = _only(gradients).like(whole)
+        found.tick("new_zeros")
+        found.tick("_index_put_impl_")
+        return [found]
+
+    record((made,), "IndexBackward0", (x,), formula, (indices,))
+    return made
+
+
+def upsample(x: Tensor, shape: Sizes, operator: str) -> Tensor:
+    """Keeps nothing."""
+    made = _in_format(x, shape, _suggesting(x))
+    x.tick(operator)
+    whole = x.shape
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = _only(gradients)
+        found = _in_format(gradient, whole, _suggesting(gradient))
+        gradient.tick(f"{operator}_backward")
+        return [found]
+
+    record((made,), operator, (x,), formula)
+    return made
+
+
+# Losses ---------------------------------------------------------------------------------------------------------------
+
+
+def negative_log_likelihood(x: Tensor, target: Tensor, operator: str) -> Tensor:
+    """The mean over all places; keeps its input, the target and the weights' total, one number."""
+    loss, weight = x.like(()), x.like(())
+    x.tick(f"{operator}_forward")
+    whole = x.shape
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        found = _only(gradients).like(whole)
+        found.tick(f"{operator}_backward")
+        return [found]
+
+    record((loss,), operator, (x,), formula, (x, target, weight))
+    return loss
+
+

@@ -1,0 +1,182 @@
+"""A run of a network: one prediction, or steps of training, operator by operator.
+
+The convention: parameters, buffers, images and classes are there from the start; layers run in the document's order, and
+a value goes after its last reader; a training step is zero_grad(set_to_none=True), forward, loss, backward, optimizer
+step, and the outputs and the loss go at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from math import prod
+
+from cnncalc.collection import collection_paused
+from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
+from cnncalc.eager import kernels, optimizers, pointwise, views
+from cnncalc.eager.autograd import Leaf, Refused, backward
+from cnncalc.eager.kinds import TABLE, Call
+from cnncalc.eager.machine import Machine, Sizes, Tensor
+from cnncalc.eager.setup import Setup
+from cnncalc.eager.timeline import Timeline
+from cnncalc.graph import Network, Node, Value
+from cnncalc.shapes import DTYPE_BYTES
+
+COUNTER = 8  # bytes of batch norm's int64 count of batches
+CLASS = 8  # bytes of an int64 class
+
+
+def timeline(network: Network, setup: Setup) -> Timeline:
+    """Run a network as `setup` says. Raises `DocumentError` where torch would refuse to, at the layer's place."""
+    with collection_paused():
+        return _Run(network, setup).timeline()
+
+
+class _Run:
+    """A network's tensors on a machine, and what a step does with them."""
+
+    def __init__(self, network: Network, setup: Setup) -> None:
+        self.network, self.setup = network, setup
+        self.machine = Machine(cuda=setup.device == "cuda")
+        self.width = DTYPE_BYTES[setup.dtype]
+        self.leaves: dict[str, Leaf] = {}
+        self.held = {node: self._held(node) for node in network.nodes}
+        self.machine.layer = ""
+        self._check_frozen()
+        self.inputs = [
+            self.machine.tensor((setup.batch, *value.output), self.width, role="input", name=value.name)
+            for value in network.inputs
+        ]
+        self.targets = self._targets() if setup.training and setup.loss == "cross_entropy" else {}
+        self.ends = last_readers(network)
+
+    def timeline(self) -> Timeline:
+        at_rest, starts = self.machine.live, []
+        state: optimizers.State = {}
+        try:
+            for _ in range(self.setup.steps if self.setup.training else 1):
+                starts.append(len(self.machine.events))
+                self._train(state) if self.setup.training else self._predict()
+        except Refused as refusal:
+            raise self._diagnosed(refusal) from None
+        return Timeline(self.setup, self.machine, starts, at_rest)
+
+    # What is there from the start
+
+    def _held(self, node: Node) -> dict[str, Tensor]:
+        """A layer's parameters and buffers by name; the trained ones are leaves of the graph."""
+        held = {}
+        for parameter in node.facts.parameters:
+            name = f"{node.name}.{parameter.name}"
+            trained = parameter.role in ("weight", "bias")
+            width = COUNTER if parameter.role == "counter" else self.width
+            role = "parameters" if trained else "buffers"
+            tensor = held[parameter.name] = self.machine.tensor(parameter.shape, width, role=role, name=name)
+            if trained and self.setup.training and not self._frozen(name):
+                leaf = self.leaves[name] = Leaf(tensor, node.name)
+                tensor.edge = (leaf, 0)
+        return held
+
+    def _frozen(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.setup.frozen)
+
+    def _check_frozen(self) -> None:
+        """Every pattern has to match a parameter: one that matches none would freeze nothing in silence."""
+        names = [
+            f"{node.name}.{parameter.name}"
+            for node in self.network.nodes
+            for parameter in node.facts.parameters
+            if parameter.role in ("weight", "bias")
+        ]
+        for pattern in self.setup.frozen:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                help = did_you_mean(near(pattern, names), "a pattern is a parameter's name, with * for any part of it")
+                raise DocumentError(Diagnostic("nothing-to-freeze", f"no parameter is called `{pattern}`", help=help))
+
+    def _targets(self) -> dict[Sizes, Tensor]:
+        """A class for each image, or for each place of an output that is a map; outputs of one size share theirs."""
+        places = {(self.setup.batch, *value.output[1:]): None for value in self.network.outputs}
+        return {place: self.machine.tensor(place, CLASS, role="input", name="target") for place in places}
+
+    # What a step does
+
+    def _predict(self) -> None:
+        self.machine.phase = "prediction"
+        outputs = self._forward()
+        del outputs
+
+    def _train(self, state: optimizers.State) -> None:
+        machine = self.machine
+        for leaf in self.leaves.values():
+            leaf.gradient = None
+        machine.phase = "forward"
+        outputs = self._forward()
+        machine.layer = ""
+        if self.setup.loss == "cross_entropy":
+            machine.phase = "loss"
+            ends = [self._loss(outputs)]
+        else:
+            ends = outputs
+        machine.phase = "backward"
+        self._backward([end for end in ends if end.edge is not None])
+        machine.phase = "optimizer"
+        if self.setup.optimizer:
+            optimizers.step(self.setup.optimizer, machine, self.leaves, state, self.setup.weight_decay)
+
+    def _backward(self, ends: Sequence[Tensor]) -> None:
+        ones = [pointwise.result("ones_like", end) for end in ends]
+        if ends:
+            backward(self.machine, ends, ones)
+
+    def _forward(self) -> list[Tensor]:
+        """Layer by layer; what nothing reads any more goes at once."""
+        values: dict[Value, Tensor] = dict(zip(self.network.inputs, self.inputs, strict=True))
+        for node in self.network.nodes:
+            self.machine.layer = node.name
+            call = Call(node.layer, self.held[node], (self.setup.batch, *node.output), self.setup.training)
+            output = values[node] = TABLE[node.layer.kind](call, *[values[value] for value in node.inputs])
+            if not output.storage.record.role:
+                output.storage.record.role = "activations"
+            del output
+            for value in self.ends.get(node, ()):
+                del values[value]
+        return [values[value] for value in self.network.outputs]
+
+    def _loss(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Cross-entropy of the first output and 0.4 of that of each other: auxiliary heads, as torchvision trains them."""
+        loss = self._cross_entropy(outputs[0])
+        for output in outputs[1:]:
+            loss = pointwise.add(loss, pointwise.multiply_by_number(self._cross_entropy(output)))
+        loss.storage.record.role = "activations"
+        return loss
+
+    def _cross_entropy(self, x: Tensor) -> Tensor:
+        """The logarithm of the softmax over the channels, then the mean of minus those of the targets."""
+        batch, channels, *sizes = x.shape
+        target = self.targets[(batch, *sizes)]
+        logarithms = kernels.softmax(x, "_log_softmax")
+        if not sizes:
+            return kernels.negative_log_likelihood(logarithms, target, "nll_loss")
+        if len(sizes) != 2:  # torch sees other ranks as maps of height 1
+            logarithms = views.reshape(logarithms, (batch, channels, 1, prod(sizes)))
+            target = views.reshape(target, (batch, 1, prod(sizes)))
+        return kernels.negative_log_likelihood(logarithms, target, "nll_loss2d")
+
+    def _diagnosed(self, refusal: Refused) -> DocumentError:
+        spans = {node.name: node.span for node in self.network.nodes}
+        message = f"torch refuses to {'train' if self.setup.training else 'run'} this: {refusal}"
+        return DocumentError(Diagnostic(refusal.code, message, spans.get(refusal.layer), help=refusal.help))
+
+
+def last_readers(network: Network) -> dict[Node, list[Value]]:
+    """After each layer, the values that nothing reads any more; a network's inputs and outputs stay."""
+    last: dict[Value, Node] = {}
+    for node in network.nodes:
+        last[node] = node
+        for value in node.inputs:
+            last[value] = node
+    ends: dict[Node, list[Value]] = {}
+    for value, reader in last.items():
+        if value not in network.outputs and value not in network.inputs:
+            ends.setdefault(reader, []).append(value)
+    return ends
