@@ -108,10 +108,25 @@ def tensor_bytes(E: int, b: int, B: int) -> int:
 
 
 def textbook_prediction(V: int, M: int) -> int:
-    """The largest two consecutive layers' outputs V and the parameters M, in bytes (the courses' least bound)."""
+    """The largest two consecutive layers' outputs V and the parameters M, in bytes (as the courses count)."""
     return V + M
 
 
 def textbook_training(I: int, V: int, M: int) -> int:
-    """The input I, every layer's output V and the parameters M, in bytes (the courses' least bound)."""
+    """The input I, every layer's output V and the parameters M, in bytes (as the courses count)."""
     return I + V + M
+
+
+def sum_prediction(V: int) -> int:
+    """Every layer's output V, in bytes, none of them freed (CS231n: the activations of a forward pass)."""
+    return V
+
+
+def sum_training(V: int) -> int:
+    """Every layer's output V and as much again for its gradient, in bytes (CS231n: "~*2 for bwd")."""
+    return 2 * V
+
+
+def liveness_prediction(I: int, V: int, M: int, R: int) -> int:
+    """The input I, the outputs V that are alive together, the parameters M and the buffers R, in bytes."""
+    return I + V + M + R

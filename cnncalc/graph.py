@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnncalc.diagnostics import Span
+from cnncalc.expectations import Expectation
 from cnncalc.layers.base import Facts, Kind
 from cnncalc.shapes import Layout, Shape
 
@@ -52,6 +53,8 @@ class Network:
     outputs: tuple[Value, ...]
     layout: Layout
     source: str  # the document's name, as the user gave it
+    expectations: tuple[Expectation, ...] = ()  # what the document expects of it
+    output_names: tuple[str, ...] = ()  # of `outputs`, as the document lists them; none where it lists none
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

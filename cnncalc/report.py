@@ -75,7 +75,7 @@ class DepthReport:
 
 @dataclass(slots=True)
 class MemoryReport:
-    """The courses' least bound, model "textbook", in bytes for the batch, term by term."""
+    """Memory as the courses count it, model "textbook", in bytes for the batch, term by term."""
 
     model: Literal["textbook"]
     batch: int

@@ -13,9 +13,14 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
+from cnncalc.diagnostics import DocumentError
+from cnncalc.eager import Setup
+from cnncalc.eager.setup import LOSSES, OPTIMIZERS
+from cnncalc.graph import Network
 from cnncalc.layers import KINDS, Merge
 from cnncalc.layers.activation import FUSED
 from cnncalc.layers.base import LayerError
+from cnncalc.passes.segments import blocks, segments
 from cnncalc.shapes import Shape, elements
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -463,3 +468,53 @@ def documents(draw: Draw, most_layers: int = 7) -> str:
 
 
 MERGES = tuple(kind for kind, layer in KINDS.items() if issubclass(layer, Merge))
+
+
+# What the memory of a network may be asked for ------------------------------------------------------------------------
+
+
+@st.composite
+def setups(draw: Draw, network: Network) -> Setup:
+    """A training of that network: a batch of up to 3, any number format, optimizer and loss; parts frozen, run again."""
+    dtype = draw(st.sampled_from(["float32", "float32", "float32", "float64", "bfloat16", "float16"]))
+    trained = [
+        f"{node.name}.{parameter.name}"
+        for node in network.nodes
+        for parameter in node.facts.parameters
+        if parameter.role in ("weight", "bias")
+    ]
+    names = [*blocks(network), *[node.name for node in network.nodes]]
+    return Setup(
+        batch=draw(st.integers(1, 3)),
+        dtype=dtype,
+        training=True,
+        optimizer=draw(st.sampled_from(["", *OPTIMIZERS])),
+        weight_decay=draw(st.booleans()),
+        loss=draw(st.sampled_from(LOSSES)),
+        frozen=tuple(draw(some_of(trained))),
+        checkpointed=separate(network, draw(some_of(names))),
+        amp=draw(st.sampled_from(["", "bfloat16"])) if dtype == "float32" else "",
+    )
+
+
+def some_of(names: list[str]) -> st.SearchStrategy[list[str]]:
+    """None of them as often as some."""
+    some = st.lists(st.sampled_from(names), unique=True, max_size=4) if names else st.just([])
+    return st.one_of(st.just([]), some)
+
+
+def separate(network: Network, names: list[str]) -> tuple[str, ...]:
+    """Those of the names that can be checkpointed beside those before them."""
+    taken: tuple[str, ...] = ()
+    for name in names:
+        try:
+            segments(network, (*taken, name))
+        except DocumentError:
+            continue
+        taken = (*taken, name)
+    return taken
+
+
+def lacks_kernel(answers: object) -> bool:
+    """Whether torch refuses for want of a kernel in that number format, of which the model knows nothing."""
+    return "not implemented for" in str(answers)

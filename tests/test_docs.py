@@ -109,7 +109,9 @@ def read(block: Block, shown_next: bool) -> None:
 
 
 def test_there_are_pages() -> None:
-    assert {"README.md", "language.md", "layers.md", "counting.md", "python.md"} <= {page.name for page in PAGES}
+    assert {"README.md", "language.md", "layers.md", "counting.md", "memory.md", "python.md"} <= {
+        page.name for page in PAGES
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -101,6 +101,15 @@ ROWS = [
         565_613_600,
         id="homework-training",
     ),
+    # CS231n: three 3x3 convolutions of 64 on 224x224, a gradient for each activation
+    pytest.param(formulas.sum_prediction, {"V": 4 * 3 * 64 * 224 * 224}, 4 * 9_633_792, id="three-convolutions"),
+    pytest.param(formulas.sum_training, {"V": 4 * 3 * 64 * 224 * 224}, 77_070_336, id="three-convolutions-trained"),
+    pytest.param(
+        formulas.liveness_prediction,
+        {"I": 60, "V": 120 + 120, "M": 72 + 8, "R": 8 + 8},
+        60 + 240 + 80 + 16,
+        id="liveness-of-a-conv-and-a-norm",
+    ),
 ]
 
 

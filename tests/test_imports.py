@@ -44,6 +44,15 @@ def roots(modules: set[str]) -> set[str]:
 # Frameworks -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("arguments", [[], ["--training", "--batch", "2", "--optimizer", "adam"]])
+@pytest.mark.parametrize("format", ["table", "csv", "markdown", "json"])
+def test_a_memory_page_imports_no_framework(arguments: list[str], format: str) -> None:
+    modules = loaded(COMMAND.format(arguments=["memory", "vgg16", *arguments, "--format", format]))
+    assert "cnncalc.eager.step" in modules
+    assert not roots(modules) & FRAMEWORKS
+    assert format == "json" or not roots(modules) & {"pydantic", "pydantic_core", "rich"}
+
+
 @pytest.mark.parametrize("network", ["vgg16", "ssd300_vgg16"])
 @pytest.mark.parametrize("format", ["table", "csv", "markdown", "json"])
 def test_analysing_imports_no_framework(network: str, format: str) -> None:
@@ -102,7 +111,8 @@ ROWS = (
     ("graph",),
     ("language",),
     ("passes",),
-    ("report", "analysis"),
+    ("eager",),
+    ("report", "analysis", "memory", "fit"),
     ("",),  # the public API
     ("pytorch",),
     ("render",),
@@ -115,10 +125,19 @@ UPWARDS = {
     ("report", "render.html"): "a notebook asks the report itself for its table (`_repr_html_`)",
 }
 
+# Imports that close a circle within a row, and why.
+TOGETHER = {
+    ("eager.machine", "eager.autograd"): "for its type: a tensor knows the node that made it",
+    ("eager.machine", "eager.checkpoint"): "for its type: a machine knows the region that it runs",
+    ("eager.views", "eager.pointwise"): "in a function: circular padding copies into its views",
+}
+
 # What a part of the program may import besides the standard library.
 OTHERS = {
     "language": {"yaml"},
     "report": {"pydantic"},
+    "memory": {"pydantic"},
+    "fit": {"pydantic"},
     "render": {"rich"},
     "cli": {"typer", "rich"},
     "pytorch": {"torch"},
@@ -178,13 +197,20 @@ def test_imports_point_downwards(module: str) -> None:
 
 def test_no_module_imports_itself_in_the_end() -> None:
     """Within a row too: the graph of imports has no cycle, but for those that are written down above."""
+    every = {
+        (module, imported)
+        for module, path in SOURCES.items()
+        for name in imports(path)
+        if (imported := own(name)) is not None
+    }
+    assert set(TOGETHER) <= every
     needs = {
         module: {
             imported
-            for name in imports(path)
-            if (imported := own(name)) not in (None, module) and (module, imported) not in UPWARDS
+            for below, imported in every
+            if below == module != imported and not {(below, imported)} & {*UPWARDS, *TOGETHER}
         }
-        for module, path in SOURCES.items()
+        for module in SOURCES
     }
     while leaves := {module for module, imported in needs.items() if not imported}:
         needs = {module: imported - leaves for module, imported in needs.items() if module not in leaves}

@@ -13,7 +13,10 @@ from typing import Annotated
 import typer
 
 from cnncalc.cli.analyze import analyze
+from cnncalc.cli.check import check
 from cnncalc.cli.export import app as export
+from cnncalc.cli.fit import fit
+from cnncalc.cli.memory import memory
 from cnncalc.cli.reference import kinds, zoo
 from cnncalc.cli.verify import verify
 from cnncalc.diagnostics import DocumentError, render
@@ -26,7 +29,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(analyze)
+app.command()(memory)
+app.command()(fit)
 app.command()(verify)
+app.command()(check)
 app.add_typer(export, name="export")
 app.command()(zoo)
 app.command()(kinds)

@@ -8,16 +8,9 @@ from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import Files, Settings
+from cnncalc.cli.options import Files, Format, Settings
 from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
 from cnncalc.shapes import DTYPE_BYTES
-
-
-class Format(StrEnum):
-    table = "table"
-    json = "json"
-    csv = "csv"
-    markdown = "markdown"
 
 
 class LayoutName(StrEnum):

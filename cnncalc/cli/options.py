@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
 
 _DOCUMENT = "A document, `-` for standard input, or the name of a network of the zoo."
 File = Annotated[str, typer.Argument(metavar="FILE", help=_DOCUMENT, show_default=False)]

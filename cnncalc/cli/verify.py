@@ -9,12 +9,18 @@ from enum import StrEnum
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnncalc.cli.options import Settings
 from cnncalc.diagnostics import Diagnostic, DocumentError
+
+if TYPE_CHECKING:
+    from cnncalc.graph import Network
+    from cnncalc.pytorch.verify import Progress, Verification
+
+    Verify = Callable[[Network, Progress], Verification]
 
 
 class Device(StrEnum):
@@ -37,16 +43,34 @@ def verify(
         typer.Argument(metavar="FILE...", help="Documents, `-`, or networks of the zoo.", show_default=False),
     ] = None,
     whole_zoo: Annotated[bool, typer.Option("--all", help="Every network of the zoo.")] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Compare the bytes live after every operator, instead of the layers.")
+    ] = False,
     device: Annotated[
-        Device, typer.Option(help="Where torch runs; `meta` compares shapes, parameters and MACs without memory.")
-    ] = Device.auto,
+        Device | None,
+        typer.Option(
+            help="Where torch runs; `meta` compares shapes, parameters and MACs without memory.",
+            show_default="auto, with --memory cpu",
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images in the batch that runs.")] = 2,
     dtype: Annotated[str, typer.Option(help="float32, float64, float16 or bfloat16.")] = "float32",
+    optimizer: Annotated[
+        str | None,
+        typer.Option(help="With --memory, what trains: sgd, momentum, adam, adamw or none.", show_default="adam"),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="With --memory, what is trained for: cross_entropy or none.", show_default="cross_entropy"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random weights and images.")] = 0,
     format: Annotated[Format, typer.Option(help="How to write the report.")] = Format.text,
     settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
     """Build networks in torch and compare every number of every layer. Exits with 1 where one differs.
+
+    With --memory: run them in torch, in prediction and in two steps of training, and compare the operators, the bytes
+    live after each, the peaks and what each layer keeps for the backward pass with what `cnncalc memory` goes by.
 
     torch is an extra: pip install "cnncalc[torch]".
     """
@@ -59,7 +83,6 @@ def verify(
             )
         )
     from cnncalc.language.load import load, zoo_names
-    from cnncalc.pytorch.verify import verify as verified
     from cnncalc.render import verification as rendered
 
     names = [*(files or []), *(zoo_names() if whole_zoo else [])]
@@ -67,13 +90,17 @@ def verify(
         raise DocumentError(
             Diagnostic("nothing-to-verify", "no network is named", help="name a document, or give --all for the zoo")
         )
+    if memory:
+        verified = _of_memory(device or Device.cpu, batch, dtype, optimizer or "adam", loss or "cross_entropy", seed)
+    else:
+        _refuse_without_memory(optimizer=optimizer, loss=loss)
+        verified = _of_layers(device or Device.auto, batch, dtype, seed)
     networks = [load(name, settings) for name in names]
     found = []
     with _progress(len(networks)) as progress:
         for position, network in enumerate(networks):
             told = partial(_tell, progress, Path(network.source).name, position)
-            report = verified(network, device.value, batch, dtype, seed, progress=told)
-            found.append((network, report))
+            found.append((network, verified(network, told)))
     write = {
         Format.text: rendered.text,
         Format.json: rendered.json,
@@ -83,6 +110,35 @@ def verify(
     sys.stdout.write(write(found))
     if not all(report.agrees for _, report in found):
         raise typer.Exit(1)
+
+
+def _of_layers(device: Device, batch: int, dtype: str, seed: int) -> Verify:
+    from cnncalc.pytorch.verify import verify
+
+    return lambda network, told: verify(network, device.value, batch, dtype, seed, told)
+
+
+def _of_memory(device: Device, batch: int, dtype: str, optimizer: str, loss: str, seed: int) -> Verify:
+    from cnncalc.eager import Setup
+    from cnncalc.pytorch.memory import verify_memory
+    from cnncalc.pytorch.verify import chosen
+
+    if device is Device.meta:
+        message = "on `meta` nothing is in memory, so that --memory has nothing to compare there"
+        raise DocumentError(Diagnostic("no-memory-on-meta", message, help="leave out --device, or use `cpu`"))
+    optimizer = "" if optimizer == "none" else optimizer
+    setup = Setup(batch, dtype, chosen(device.value), training=True, optimizer=optimizer, loss=loss)
+    return lambda network, told: verify_memory(network, setup, seed, told)
+
+
+def _refuse_without_memory(**options: str | None) -> None:
+    """These options say how a network is trained, which only --memory does."""
+    for name, value in options.items():
+        if value is not None:
+            message = f"--{name} has no effect without --memory"
+            raise DocumentError(
+                Diagnostic("option-without-effect", message, help=f"add --memory, or leave out --{name}")
+            )
 
 
 def _tell(progress: Callable[[str, float], None], name: str, position: int, doing: str, done: int, of: int) -> None:

@@ -9,38 +9,40 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 
-from cnncalc.eager.machine import Machine, Sizes, Tensor
+from cnncalc.eager.checkpoint import Region, Stopped
+from cnncalc.eager.machine import Machine, Refused, Sizes, Tensor
 from cnncalc.eager.strides import contiguous, elementwise, is_dense
 
 Gradients = list[Tensor | None]
 # From a node and the gradients of its outputs to those of its inputs, None where none is wanted.
 Formula = Callable[["Node", Gradients], Gradients]
 Edge = tuple["Node", int]
+Kind = tuple[Sizes, int]  # a tensor's shape, and the bytes of one of its numbers
 
+COPY_SLICES = "CopySlices"  # the node of an operator that wrote into a view
 LAST = 1 << 62  # the sequence number of leaves: they run as soon as they can
-
-
-class Refused(Exception):
-    """Something that torch would not do, at the layer of that name."""
-
-    def __init__(self, layer: str, code: str, reason: str, help: str) -> None:
-        super().__init__(reason)
-        self.layer, self.code, self.help = layer, code, help
 
 
 class Node:
     """One differentiable operator: where its gradients go, what it keeps, and how it computes them."""
 
-    __slots__ = ("edges", "formula", "layer", "name", "outputs", "saved", "sequence", "shapes", "versions")
+    __slots__ = ("edges", "formula", "inputs", "layer", "name", "outputs", "promised", "saved", "sequence", "versions")
 
     def __init__(
-        self, name: str, layer: str, sequence: int, edges: Sequence[Edge | None], shapes: Sequence[Sizes], formula: Formula
+        self,
+        name: str,
+        layer: str,
+        sequence: int,
+        edges: Sequence[Edge | None],
+        inputs: Sequence[Kind],
+        formula: Formula,
     ) -> None:
         self.name, self.layer, self.sequence, self.formula = name, layer, sequence, formula
-        self.edges, self.shapes = edges, shapes
+        self.edges, self.inputs = edges, inputs
         self.outputs = 1
         self.saved: list[Tensor] = []
         self.versions: list[int] = []
+        self.promised: tuple[Region, list[int]] | None = None  # what it keeps in a checkpointed region
 
     def wants(self, input: int) -> bool:
         """Whether the gradient of this input goes anywhere."""
@@ -51,6 +53,13 @@ class Node:
             tensor.storage.keep()
         self.saved.extend(tensors)
         self.versions.extend([tensor.storage.version for tensor in tensors])
+
+    def fetch(self) -> None:
+        """Have what was promised to this node made again."""
+        if self.promised is not None:
+            region, numbers = self.promised
+            self.save([region.take(number) for number in numbers])
+            self.promised = (region, [])
 
     def check(self) -> None:
         """Raise `Refused` if what is kept was written over in the meantime."""
@@ -63,11 +72,17 @@ class Node:
                     "remove `inplace: true` from the layer that follows",
                 )
 
-    def release(self) -> None:
+    def drop(self) -> None:
+        """Let go of what was kept."""
         for tensor in self.saved:
             tensor.storage.release()
         self.saved.clear()
         self.versions.clear()
+
+    def release(self) -> None:
+        """Let go of all that the backward pass needed it for."""
+        self.drop()
+        self.promised = None
 
 
 class Leaf(Node):
@@ -111,23 +126,49 @@ def record(
     inputs: Sequence[Tensor | None],
     formula: Formula,
     saves: Sequence[Tensor | None] = (),
+    results: Sequence[Tensor] = (),
 ) -> Node | None:
-    """Put an operator into the graph where one of its inputs wants a gradient; `saves` is what its formula needs.
+    """Put an operator that has just run into the graph, where one of its inputs wants a gradient.
 
-    A result that is saved is kept without its history, which would hold the node itself.
+    Its formula needs `saves`, which were there before it ran, and `results`, which it made. A result is kept without
+    its history, which would hold the node itself. A Python number is kept in any case, in a checkpointed region too.
     """
     edges = [input.edge if input is not None else None for input in inputs]
     if not any(edges):
         return None
     machine = outputs[0].storage.machine
     machine.recorded += 1
-    shapes = [input.shape if input is not None else () for input in inputs]
-    node = Node(name, machine.layer, machine.recorded, edges, shapes, formula)
+    kinds = [(input.shape, input.width) if input is not None else ((), 0) for input in inputs]
+    node = Node(name, machine.layer, machine.recorded, edges, kinds, formula)
     node.outputs = len(outputs)
-    node.save([kept.alias() if kept in outputs else kept for kept in saves if kept is not None])
+    before = [kept for kept in saves if kept is not None and kept.storage.record.role != "number"]
+    node.save([kept for kept in saves if kept is not None and kept.storage.record.role == "number"])
+    after = [kept.alias() for kept in results]
+    if machine.region is None:
+        node.save(before)
+        node.save(after)
+    elif machine.promising:
+        if before or after:
+            node.promised = (machine.region, machine.region.promise(len(before) + len(after)))
+    elif machine.region.made([*before, *after]):
+        _interrupt(machine, [*outputs, *results])
+    else:
+        node.save(before)
+        node.save(after)
     for number, output in enumerate(outputs):
         output.edge = (node, number)
     return node
+
+
+def _interrupt(machine: Machine, made: Sequence[Tensor]) -> None:
+    """End an operator at its last save: what it made and nothing keeps is gone when it returns."""
+    assert machine.region is not None
+    now = len(machine.events) - 1
+    kept = {tensor.storage for tensor in machine.region.again or () if tensor is not None}
+    lost = {tensor.storage for tensor in made if tensor.storage.record.born == now} - kept
+    operator, phase, layer, live = machine.events[-1]
+    machine.events[-1] = (operator, phase, layer, live - sum([storage.record.bytes for storage in lost]))
+    raise Stopped
 
 
 # The engine -----------------------------------------------------------------------------------------------------------
@@ -141,7 +182,7 @@ def backward(machine: Machine, roots: Sequence[Tensor], gradients: Sequence[Tens
         start: Gradients = [None] * root.outputs
         start[number] = _held(gradients[0])
     else:
-        root = Node("GraphRoot", "", LAST, edges, [tensor.shape for tensor in roots], _pass_on)
+        root = Node("GraphRoot", "", LAST, edges, [(tensor.shape, tensor.width) for tensor in roots], _pass_on)
         start = [_held(gradient) for gradient in gradients]
     waiting = _dependencies(root)
     arrived: dict[Node, Gradients] = {}
@@ -210,16 +251,22 @@ def _dependencies(root: Node) -> dict[Node, int]:
 
 
 def _run(node: Node, incoming: Gradients) -> Gradients:
-    """A node's gradients, those of repeated inputs summed to the inputs' own shapes."""
+    """A node's gradients, each brought to its input's shape and number format."""
     if all(gradient is None for gradient in incoming):
         return [None] * len(node.edges)
+    if node.name != COPY_SLICES:  # which gets what it needs when it comes to it
+        node.fetch()
     node.check()
     outgoing = node.formula(node, incoming)
-    for position, shape in enumerate(node.shapes):
-        if outgoing[position] is not None:
-            if node.wants(position):
-                _sum_to(outgoing, position, shape)
-            outgoing[position].uses += 1
+    if node.promised is not None:
+        node.drop()
+    for position, (shape, width) in enumerate(node.inputs):
+        if node.wants(position):
+            _sum_to(outgoing, position, shape)
+            _cast_to(outgoing, position, width)
+    for gradient in outgoing:
+        if gradient is not None:
+            gradient.uses += 1
     return outgoing
 
 
@@ -254,6 +301,14 @@ def _sum_to(gradients: Gradients, position: int, shape: Sizes) -> None:
     if lead:
         total.tick("view")
         gradients[position] = total.view(shape, contiguous(shape))
+
+
+def _cast_to(gradients: Gradients, position: int, width: int) -> None:
+    """Replace a gradient by its copy in a number format of that width."""
+    gradient = gradients[position]
+    if gradient is not None and gradient.width != width:
+        gradients[position] = gradient.cast(width)
+        gradient.tick("_to_copy")
 
 
 def summed_to(gradient: Tensor, shape: Sizes) -> Tensor:

@@ -1,4 +1,4 @@
-"""Operators with kernels of their own: convolutions, products of matrices, norms, poolings, reductions, resizing, losses.
+"""Operators with kernels of their own: convolutions, matrix products, norms, poolings, reductions, resizing, losses.
 
 Results are laid out as the input suggests (channels last stays channels last) where torch does so, else contiguous. The
 comments name what is kept for backward, as measured (saved_for_backward in the memory model).
@@ -9,10 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnncalc.eager.autograd import Gradients, Node, record
-from cnncalc.eager.machine import Sizes, Tensor
+from cnncalc.eager.machine import Refused, Sizes, Tensor
 from cnncalc.eager.pointwise import result
 from cnncalc.eager.strides import channels_last, contiguous, elementwise, prefers_channels_last, suggested
-from cnncalc.eager.views import _only, contiguous_of, expand, reshape, repeat_rows, t, transpose, unsqueeze, view
+from cnncalc.eager.views import (
+    as_strided_back,
+    contiguous_of,
+    expand,
+    only,
+    repeat_rows,
+    reshape,
+    t,
+    to_copy,
+    transpose,
+    unsqueeze,
+    view,
+)
+
+FULL = 4  # bytes of a float32
 
 
 def _suggesting(x: Tensor) -> bool:
@@ -23,6 +37,40 @@ def _in_format(like: Tensor, shape: Sizes, last: bool) -> Tensor:
     return like.like(shape, channels_last(shape) if last else contiguous(shape))
 
 
+# Number formats under autocast ----------------------------------------------------------------------------------------
+
+
+def lowered(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, inside: bool = False
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Operands of a weighted sum in autocast's number format, the last first; parameters' copies stay for the step."""
+    bias = None if bias is None else _lowered(bias, inside)
+    weight = _lowered(weight, inside)
+    return _lowered(x, inside), weight, bias
+
+
+def _lowered(x: Tensor, inside: bool) -> Tensor:
+    machine = x.machine
+    if not machine.lower or x.width <= machine.lower:
+        return x
+    kept = machine.casts.get(x.storage)
+    if kept is not None:
+        return kept
+    copy = to_copy(x, machine.lower, inside)
+    if (
+        x.base is None
+        and x.storage.record.role == "parameters"
+        and (x.edge is not None or machine.phase == "prediction")
+    ):
+        machine.casts[x.storage] = copy
+    return copy
+
+
+def raised(x: Tensor, inside: bool = False) -> Tensor:
+    """An operand in float32, for an operator that autocast keeps in full precision."""
+    return to_copy(x, FULL, inside) if x.machine.lower and x.width < FULL else x
+
+
 # Weighted sums --------------------------------------------------------------------------------------------------------
 
 
@@ -31,6 +79,10 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) ->
 
     Runs channels last where the input or the weight lies so.
     """
+    return _convolution(*lowered(x, weight, bias), shape)
+
+
+def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) -> Tensor:
     last = len(shape) > 3 and (_suggesting(x) or _suggesting(weight))
     made = _in_format(x, shape, last)
     x.tick("convolution")
@@ -38,7 +90,7 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) ->
     width = weight.width
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         machine = gradient.machine
         found: Gradients = [None, None, None]
         if node.wants(0):
@@ -46,7 +98,7 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) ->
         if node.wants(1):
             found[1] = machine.tensor(kernel, width, channels_last(kernel) if last else None)
         if node.wants(2):
-            found[2] = machine.tensor(node.shapes[2], width)
+            found[2] = machine.tensor(node.inputs[2][0], width)
         gradient.tick("convolution_backward")
         return found
 
@@ -55,17 +107,25 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) ->
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Rows [batch, in] times weight [out, in] transposed; rows are kept if the weight's gradient is wanted, and back."""
+    """Rows [batch, in] times weight [out, in] transposed; each is kept if the other's gradient is wanted."""
+    return _linear(*lowered(x, weight, bias))
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     (rows, features), out = x.shape, weight.shape[0]
     turned = t(weight)
     made = x.like((rows, out))
     x.tick("mm" if bias is None else "addmm")
     kept = [x if turned.edge is not None else None, turned if x.edge is not None else None]
 
+    by_columns = x.strides == (1, rows)
+
     def of_rows(gradient: Tensor) -> Tensor:
         gradient.tick("t")
         found = gradient.like((rows, features))
         gradient.tick("mm")
+        if by_columns:
+            gradient.tick("t")
         return found
 
     def of_weight(gradient: Tensor) -> Tensor:
@@ -75,13 +135,13 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return t(product)
 
     def with_bias(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         rows_ = of_rows(gradient) if node.wants(1) else None
         weight_ = of_weight(gradient) if node.wants(2) else None
         return [gradient if node.wants(0) else None, rows_, weight_]
 
     def without(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         weight_ = of_weight(gradient) if node.wants(1) else None
         return [of_rows(gradient) if node.wants(0) else None, weight_]
 
@@ -94,11 +154,16 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def bmm(a: Tensor, b: Tensor) -> Tensor:
     """Products of matrices, one a batch entry; each operand is kept for the other's gradient."""
+    made = _bmm(*lowered(a, b, inside=True)[:2])
+    made.tick("bmm")
+    return made
+
+
+def _bmm(a: Tensor, b: Tensor) -> Tensor:
     made = a.like((a.shape[0], a.shape[1], b.shape[2]))
-    a.tick("bmm")
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         kept = list(node.saved)
         found: Gradients = [None, None]
         if node.wants(1):
@@ -121,19 +186,22 @@ def bmm(a: Tensor, b: Tensor) -> Tensor:
 
 
 def batch_norm(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, batch_statistics: bool, operator: str = "native_batch_norm"
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Tensor | None, batch_statistics: bool
 ) -> Tensor:
-    """Keeps the input, and where they are the batch's own also the mean and the inverse deviation of each channel."""
+    """Keeps the input, and where they are the batch's own also the mean and the inverse deviation of each channel.
+
+    These are in the number format of the weight, or of the running mean.
+    """
     x.tick("empty")  # cuDNN's reserve, which is nothing here
     made = x.like(strides=suggested(x.shape, x.shape, x.strides))
     channels = (x.shape[1],)
-    width = x.width if weight is None else weight.width
+    width = next((held.width for held in (weight, running) if held is not None), x.width)
     statistics = [x.machine.tensor(channels, width) for _ in range(2)] if batch_statistics else []
-    x.tick(operator)
+    x.tick("native_batch_norm")
     whole, strides = x.shape, made.strides
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         found: Gradients = [
             gradient.like(whole, strides) if node.wants(0) else None,
             gradient.machine.tensor(channels, width) if node.wants(1) else None,
@@ -142,8 +210,7 @@ def batch_norm(
         gradient.tick("native_batch_norm_backward")
         return found
 
-    saves = (x, weight, *statistics)
-    record((made,), "NativeBatchNormBackward0", (x, weight, bias), formula, saves)
+    record((made,), "NativeBatchNormBackward0", (x, weight, bias), formula, (x, weight), statistics)
     return made
 
 
@@ -152,7 +219,9 @@ def group_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, groups: in
     if not _suggesting(x):
         x = contiguous_of(x)
     statistics = (x.shape[0], groups)
-    return _normalised(x, weight, bias, "native_group_norm", statistics, (x, weight), suggested(x.shape, x.shape, x.strides))
+    return _normalised(
+        x, weight, bias, "native_group_norm", statistics, (x, weight), suggested(x.shape, x.shape, x.strides)
+    )
 
 
 def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, dims: int) -> Tensor:
@@ -177,24 +246,24 @@ def _normalised(
     whole = x.shape
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         if operator == "native_group_norm" and not _suggesting(gradient):
             gradient = contiguous_of(gradient)
         found: Gradients = [gradient.like(whole, strides) if node.wants(0) else None]
         for position in (1, 2):
-            wanted = gradient.machine.tensor(node.shapes[position], width) if node.wants(position) else None
+            wanted = gradient.machine.tensor(node.inputs[position][0], width) if node.wants(position) else None
             found.append(wanted)
         gradient.tick(f"{operator}_backward")
         return found
 
-    record((made,), operator, (x, weight, bias), formula, (*saves, mean, deviation))
+    record((made,), operator, (x, weight, bias), formula, saves, (mean, deviation))
     return made
 
 
 def instance_norm(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, running: tuple[Tensor, Tensor] | None, batch_statistics: bool
 ) -> Tensor:
-    """A batch norm in which every image's channels are channels of their own, its parameters repeated for each image."""
+    """A batch norm of every image's channels as channels of their own, its parameters repeated for each image."""
     batch, channels, *sizes = x.shape
     weights = repeat_rows(weight, batch) if weight is not None else None
     biases = repeat_rows(bias, batch) if bias is not None else None
@@ -202,7 +271,7 @@ def instance_norm(
     last = _suggesting(x)
     ordered = x if last else contiguous_of(x)
     seen = view(ordered, (1, batch * channels, *sizes)) if not last else reshape(ordered, (1, batch * channels, *sizes))
-    made = batch_norm(seen, weights, biases, batch_statistics)
+    made = batch_norm(seen, weights, biases, means[0] if means else None, batch_statistics)
     _keep_also(made, means)
     if running is not None and batch_statistics:
         for statistic in running:
@@ -229,22 +298,26 @@ def softmax(x: Tensor, operator: str = "_softmax") -> Tensor:
     x.tick(operator)
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        found = _only(gradients).like()
+        found = only(gradients).like()
         found.tick(f"{operator}_backward_data")
         return [found]
 
-    record((made,), operator, (x,), formula, (made,))
+    record((made,), operator, (x,), formula, results=(made,))
     return made
 
 
 def prelu(x: Tensor, weight: Tensor) -> Tensor:
     """The slopes are seen in the input's rank; both gradients are of the input's size, before the slopes' is summed."""
+    return _prelu(*lowered(x, weight)[:2])
+
+
+def _prelu(x: Tensor, weight: Tensor) -> Tensor:
     rank = len(x.shape)
     slopes = view(weight, (1, weight.shape[0], *[1] * (rank - 2)))
     made = result("_prelu_kernel", x, slopes)
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         kept, slopes = node.saved
         shape = gradient.shape
         operands = [(tensor.shape, tensor.strides) for tensor in (kept, slopes, gradient)]
@@ -265,25 +338,34 @@ def max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:
     made = _in_format(x, shape, _suggesting(x))
     indices = x.machine.tensor(shape, 8)
     x.tick(operator)
-    return _pooled(x, made, operator, (x, indices)), indices
+    return _pooled(x, made, operator, (indices,)), indices
 
 
 def avg_pool(x: Tensor, shape: Sizes, operator: str) -> Tensor:
-    """Keeps its input, of which it needs the sizes only."""
+    """Keeps its input, of which it needs the sizes only; autocast keeps the 3-D one in full precision."""
+    machine = x.machine
+    if operator == "avg_pool3d" and x.width < FULL and not machine.lower and not machine.cuda:
+        reason = f"`{machine.layer}` averages in 3-D, which torch cannot do in half precision on CPU"
+        raise Refused(machine.layer, "not-in-half-precision", reason, "use float32, or --amp bfloat16")
+    made = _avg_pool(raised(x, inside=True) if operator == "avg_pool3d" else x, shape, operator)
+    made.tick(operator)
+    return made
+
+
+def _avg_pool(x: Tensor, shape: Sizes, operator: str) -> Tensor:
     made = _in_format(x, shape, _suggesting(x))
-    x.tick(operator)
-    return _pooled(x, made, operator, (x,))
+    return _pooled(x, made, operator)
 
 
-def _pooled(x: Tensor, made: Tensor, operator: str, saves: Sequence[Tensor]) -> Tensor:
+def _pooled(x: Tensor, made: Tensor, operator: str, results: Sequence[Tensor] = ()) -> Tensor:
     whole, strides = x.shape, suggested(x.shape, x.shape, x.strides)
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        found = _only(gradients).like(whole, strides)
+        found = only(gradients).like(whole, strides)
         found.tick(f"{operator}_backward")
         return [found]
 
-    record((made,), operator, (x,), formula, saves)
+    record((made,), operator, (x,), formula, (x,), results)
     return made
 
 
@@ -302,10 +384,21 @@ def mean(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
     whole = x.shape
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        spread = expand(_restored(_only(gradients), dims, keep), whole)
+        spread = expand(_restored(only(gradients), dims, keep), whole)
         return [result("div", spread)]
 
     record((made,), "MeanBackward1", (x,), formula)
+    return made
+
+
+def mean_in_format(x: Tensor, dims: Sequence[int]) -> Tensor:
+    """The mean that adaptive pooling to one place takes: where the input lies channels last, its strides are set so."""
+    made = mean(x, dims, True)
+    if not _suggesting(x):
+        return made
+    made.tick("as_strided_")
+    made.strides = channels_last(made.shape)
+    record((made,), "AsStridedBackward1", (made,), as_strided_back(made.shape, made.shape))
     return made
 
 
@@ -316,7 +409,7 @@ def total(x: Tensor, dim: int) -> Tensor:
     whole = x.shape
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        return [expand(_restored(_only(gradients), (dim,), False), whole)]
+        return [expand(_restored(only(gradients), (dim,), False), whole)]
 
     record((made,), "SumBackward1", (x,), formula)
     return made
@@ -337,7 +430,7 @@ def amax(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
     whole, strides = x.shape, x.strides
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         if not keep:
             gradient.tick("view")
         mask = gradient.machine.tensor(whole, 1, elementwise(whole, (whole, strides)))
@@ -351,7 +444,7 @@ def amax(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
         del count, mask
         return [found]
 
-    record((made,), "AmaxBackward0", (x,), formula, (x, made))
+    record((made,), "AmaxBackward0", (x,), formula, (x,), (made,))
     return made
 
 
@@ -361,7 +454,7 @@ def vector_norm(x: Tensor, dim: int) -> Tensor:
     x.tick("linalg_vector_norm")
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         kept, norm = node.saved
         unit = result("div", kept, norm)
         zero = gradient.machine.tensor(norm.shape, 1)
@@ -371,7 +464,7 @@ def vector_norm(x: Tensor, dim: int) -> Tensor:
         del zero, unit
         return [found]
 
-    record((made,), "LinalgVectorNormBackward0", (x,), formula, (x, made))
+    record((made,), "LinalgVectorNormBackward0", (x,), formula, (x,), (made,))
     return made
 
 
@@ -389,7 +482,7 @@ def gathered_channels(x: Tensor, channels: int) -> Tensor:
     whole = x.shape
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        found = _only(gradients).like(whole)
+        found = only(gradients).like(whole)
         found.tick("new_zeros")
         found.tick("_index_put_impl_")
         return [found]
@@ -405,7 +498,7 @@ def upsample(x: Tensor, shape: Sizes, operator: str) -> Tensor:
     whole = x.shape
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         found = _in_format(gradient, whole, _suggesting(gradient))
         gradient.tick(f"{operator}_backward")
         return [found]
@@ -424,11 +517,9 @@ def negative_log_likelihood(x: Tensor, target: Tensor, operator: str) -> Tensor:
     whole = x.shape
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        found = _only(gradients).like(whole)
+        found = only(gradients).like(whole)
         found.tick(f"{operator}_backward")
         return [found]
 
-    record((loss,), operator, (x,), formula, (x, target, weight))
+    record((loss,), operator, (x,), formula, (x, target), (weight,))
     return loss
-
-

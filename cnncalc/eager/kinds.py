@@ -1,8 +1,8 @@
 """What torch does with each kind of layer: `TABLE`, from a kind to the operators that its module runs.
 
-The modules are those that `pytorch/build.py` makes; a function here reads like such a module's `forward`, with operators
-that account for memory in the place of those that compute. Backward needs no table of its own: each operator records
-what its gradient does.
+The modules are those that `pytorch/build.py` makes; a function here reads like such a module's `forward`, with
+operators that account for memory in the place of those that compute. Backward needs no table of its own: each operator
+records what its gradient does.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from math import prod
 from typing import Any
 
 from cnncalc.eager import kernels, pointwise, views
-from cnncalc.eager.autograd import Refused
-from cnncalc.eager.machine import Sizes, Tensor
+from cnncalc.eager.machine import Refused, Sizes, Tensor
 from cnncalc.layers import KINDS
 from cnncalc.layers.base import sides
 from cnncalc.layers.window import Axis
@@ -89,7 +88,7 @@ def conv(call: Call, x: Tensor) -> Tensor:
 def partial_conv(call: Call, x: Tensor) -> Tensor:
     """One group a pair of maps, the pairs of an output summed."""
     counts = [len(read) for read in call.layer.connections]
-    batch, channels, *positions = call.output
+    batch, _, *positions = call.output
     read = kernels.gathered_channels(views.pad(x, _around(_axes(call, x))), sum(counts))
     kernel = views.unsqueeze(_weight(call), 1)
     maps = kernels.convolution(read, kernel, None, (batch, sum(counts), *positions))
@@ -121,7 +120,7 @@ def locally_connected(call: Call, x: Tensor) -> Tensor:
     for dim, axis in enumerate(axes):
         windows = views.unfold(windows, dim + 2, axis.effective_kernel, axis.stride)
         last = len(windows.shape) - 1
-        windows = views.alias(windows) if axis.dilation == 1 or axis.kernel == 1 else views.part(windows, last, axis.kernel, axis.dilation)
+        windows = views.alias(windows) if axis.dilation == 1 else views.part(windows, last, axis.kernel, axis.dilation)
     positions = windows.shape[2 : 2 + rank]
     read = _rows(windows, rank)
     weight = views.permute(views.flatten(views.flatten(_weight(call), 1 + rank), 1, rank), (1, 2, 0))
@@ -228,7 +227,9 @@ def subsample(call: Call, x: Tensor) -> Tensor:
     rank = len(axes)
     sums = pointwise.multiply_by_number(_averaged(views.pad(x, _around(axes)), call.output))
     shape = (call.output[1], *[1] * rank)
-    output = pointwise.add(pointwise.multiply(sums, views.view(_weight(call), shape)), views.view(call.held["bias"], shape))
+    output = pointwise.add(
+        pointwise.multiply(sums, views.view(_weight(call), shape)), views.view(call.held["bias"], shape)
+    )
     return _fused(call, output)
 
 
@@ -252,9 +253,10 @@ def _adaptive(x: Tensor, shape: Sizes) -> Tensor:
     rank = len(shape) - 2
     if rank == 1:
         return views.squeeze(_adaptive(views.unsqueeze(x, -2), _with_height(shape)), -2)
+    full = kernels.raised(x) if rank == 3 else x
     if set(shape[2:]) == {1}:
-        return kernels.mean(x, tuple(range(2, rank + 2)), True)
-    return kernels.avg_pool(x, shape, f"_adaptive_avg_pool{rank}d")
+        return kernels.mean_in_format(full, tuple(range(2, rank + 2)))
+    return kernels.avg_pool(full, shape, f"_adaptive_avg_pool{rank}d")
 
 
 def adaptive_max_pool(call: Call, x: Tensor) -> Tensor:
@@ -277,15 +279,24 @@ def global_max_pool(call: Call, x: Tensor) -> Tensor:
 
 def batch_norm(call: Call, x: Tensor) -> Tensor:
     tracked = call.layer.track_running_stats
-    if call.training and prod(x.shape) == x.shape[1]:
-        reason = f"`{x.machine.layer}` cannot normalise a batch of 1 image that has 1 value a channel"
-        raise Refused(x.machine.layer, "one-value-to-normalise", reason, "use a larger batch, or a larger input")
+    batch_statistics = call.training or not tracked
+    if batch_statistics:
+        _check_values(x, prod(x.shape) // x.shape[1])
     if call.training and tracked:
         x.tick("add_", scalar=True)  # num_batches_tracked
-    return kernels.batch_norm(x, call["weight"], call["bias"], call.training or not tracked)
+    return kernels.batch_norm(x, call["weight"], call["bias"], call["running_mean"], batch_statistics)
+
+
+def _check_values(x: Tensor, values: int) -> None:
+    """torch normalises no single value."""
+    if values == 1:
+        layer = x.machine.layer
+        reason = f"`{layer}` would normalise a single value, a batch of 1 image giving no more"
+        raise Refused(layer, "one-value-to-normalise", reason, "use a larger batch, or a larger input")
 
 
 def group_norm(call: Call, x: Tensor) -> Tensor:
+    _check_values(x, prod(x.shape) // call.layer.num_groups)
     return kernels.group_norm(x, call["weight"], call["bias"], call.layer.num_groups)
 
 
@@ -322,7 +333,9 @@ def _neighbours_divided(x: Tensor, size: int) -> Tensor:
         squares = views.view(squares, (batch, 1, channels, sizes[0], prod(sizes[1:])))
         padded = views.pad(squares, [*around, (0, 0), (0, 0)])
         del squares
-        means = views.squeeze(kernels.avg_pool(padded, (batch, 1, channels, sizes[0], prod(sizes[1:])), "avg_pool3d"), 1)
+        means = views.squeeze(
+            kernels.avg_pool(padded, (batch, 1, channels, sizes[0], prod(sizes[1:])), "avg_pool3d"), 1
+        )
         del padded
         means = views.view(means, x.shape)
     divisor = pointwise.power(pointwise.add_number(pointwise.multiply_by_number(means)))
@@ -403,7 +416,7 @@ def _cropped(x: Tensor, shape: Sizes) -> Tensor:
 def slice(call: Call, x: Tensor) -> Tensor:
     kept = call.layer.indices(x.shape[1:])
     dim = call.layer.axis + 1
-    if len(kept) == x.shape[dim]:
+    if len(kept) == x.shape[dim] and kept.step == 1:
         return views.alias(x)
     return views.part(x, dim, len(kept), kept.step)
 
@@ -520,4 +533,3 @@ TABLE: dict[str, Callable[..., Tensor]] = {
     "mean": mean,
     "concat": concat,
 }
-

@@ -1,11 +1,11 @@
 """The machine that eager torch is: storages, the tensors that see them, and a clock that ticks after every operator.
 
-A storage lives as long as a tensor holds it, and a tensor as long as something refers to it. Python frees an object with
-its last reference, as torch does, so the lifetimes of the tensors here are those of torch's: a rule that reads like the
-torch code it stands for holds and drops the same memory at the same moments.
+A storage lives as long as a tensor holds it, and a tensor as long as something refers to it. Python frees an object
+with its last reference, as torch does, so the lifetimes of the tensors here are those of torch's: a rule that reads
+like the torch code it stands for holds and drops the same memory at the same moments.
 
-A tick is one operator's end: what torch's dispatcher runs as one kernel has returned, its inputs and its outputs are both
-alive. What a kernel allocates and frees inside itself is not modelled.
+A tick is one operator's end: what torch's dispatcher runs as one kernel has returned, its inputs and its outputs are
+both alive. What a kernel allocates and frees inside itself is not modelled.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from cnncalc.eager.strides import contiguous, is_contiguous
+from cnncalc.eager.strides import contiguous, is_contiguous, is_dense
 
 if TYPE_CHECKING:
     from cnncalc.eager.autograd import Node
+    from cnncalc.eager.checkpoint import Region
 
 Sizes = tuple[int, ...]
 
@@ -24,15 +25,26 @@ BLOCK = 512  # bytes: what CUDA's caching allocator rounds up to (c10/core/Alloc
 PYTHON_SCALAR = 8  # bytes: a Python number in an operator on CPU becomes a tensor of one float64 or int64
 
 
+class Refused(Exception):
+    """Something that torch would not do, at the layer of that name."""
+
+    def __init__(self, layer: str, code: str, reason: str, help: str) -> None:
+        super().__init__(reason)
+        self.layer, self.code, self.help = layer, code, help
+
+
 class Machine:
     """A device's memory: how much is live, and what happened so far."""
 
-    __slots__ = ("cuda", "events", "layer", "live", "phase", "recorded", "records")
+    __slots__ = ("casts", "cuda", "events", "layer", "live", "lower", "phase", "recorded", "records", "region")
 
     def __init__(self, cuda: bool = False) -> None:
         self.cuda = cuda
         self.live = 0
         self.recorded = 0  # graph nodes so far
+        self.lower = 0  # under autocast, the bytes of a number that weighted sums are computed in
+        self.region: Region | None = None  # the checkpointed region that runs now
+        self.casts: dict[Storage, Tensor] = {}  # parameters that autocast has copied so far
         self.phase = ""
         self.layer = ""
         self.events: list[tuple[str, str, str, int]] = []  # operator, phase, layer, bytes live
@@ -42,6 +54,11 @@ class Machine:
         """An operator returns; with `scalar` a Python number is alive beside its tensors, as it is on CPU."""
         extra = PYTHON_SCALAR if scalar and not self.cuda else 0
         self.events.append((operator, self.phase, self.layer, self.live + extra))
+
+    @property
+    def promising(self) -> bool:
+        """Whether a checkpointed region runs for the first time, so that nothing is kept for the backward pass."""
+        return self.region is not None and self.region.again is None
 
     def tensor(self, shape: Sizes, width: int, strides: Sizes | None = None, role: str = "", name: str = "") -> Tensor:
         """A new tensor on a storage of its own; contiguous where no strides are given."""
@@ -133,6 +150,11 @@ class Tensor:
     def like(self, shape: Sizes | None = None, strides: Sizes | None = None) -> Tensor:
         """A new tensor of the same number format, contiguous where no strides are given."""
         return self.storage.machine.tensor(self.shape if shape is None else shape, self.width, strides)
+
+    def cast(self, width: int) -> Tensor:
+        """A new tensor of another number format that lies as this one does."""
+        strides = self.strides if is_dense(self.shape, self.strides) else contiguous(self.shape)
+        return self.storage.machine.tensor(self.shape, width, strides)
 
     def tick(self, operator: str, scalar: bool = False) -> None:
         self.storage.machine.tick(operator, scalar)

@@ -1,8 +1,8 @@
 """Optimizers: the state each keeps for a parameter, and what a step allocates (torch/optim).
 
-On CPU a step goes from parameter to parameter (`for-loop`), and what it made for one lives until the next replaces it; on
-CUDA an operator runs over all parameters at once (`foreach`), so what it makes for all of them is alive together. Only
-parameters that have a gradient take part.
+On CPU a step goes from parameter to parameter (`for-loop`), and what it made for one lives until the next replaces it;
+on CUDA an operator runs over all parameters at once (`foreach`), so what it makes for all of them is alive together.
+Only parameters that have a gradient take part.
 """
 
 from __future__ import annotations
@@ -23,6 +23,19 @@ def step(name: str, machine: Machine, leaves: Mapping[str, Leaf], state: State, 
     trained = [(name, leaf, leaf.gradient) for name, leaf in leaves.items() if leaf.gradient is not None]
     if trained:
         OPTIMIZERS[name](machine, trained, state, weight_decay)
+    machine.layer = ""
+
+
+def prepare(name: str, machine: Machine, leaves: Mapping[str, Leaf], state: State) -> None:
+    """What the optimizer keeps once it has taken a step, for every parameter."""
+    kept = KEPT[name]
+    for parameter, leaf in leaves.items():
+        machine.layer = leaf.layer
+        count = [machine.tensor((), 0 if machine.cuda else STEP, role="optimizer state", name=parameter)]
+        state[parameter] = [
+            *(count if kept > 1 else []),
+            *[_kept(leaf.parameter, machine, parameter) for _ in range(kept)],
+        ]
     machine.layer = ""
 
 
@@ -182,4 +195,5 @@ def _moments_together(machine: Machine, trained: Trained, weight_decay: bool, de
 
 
 Optimizer = Callable[[Machine, Trained, State, bool], None]
+KEPT = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2}  # tensors of a parameter's size
 OPTIMIZERS: dict[str, Optimizer] = {"sgd": sgd, "momentum": momentum, "adam": adam, "adamw": adamw}

@@ -1,29 +1,30 @@
-"""Operators that work element by element: what each allocates, what it keeps for its gradient, and what that allocates.
+"""Operators that work element by element: what each allocates, what it keeps for its gradient, what that allocates.
 
-A gradient's formula is written as torch's (tools/autograd/derivatives.yaml), step by step, since every step is an operator
-whose result lives until the formula is done. Operators in place write over their input; a formula that needs the input
-then keeps a copy of it (gen_variable_type.py).
+A gradient's formula is written as torch's (tools/autograd/derivatives.yaml), step by step, since every step is an
+operator whose result lives until the formula is done. Operators in place write over their input; a formula that needs
+the input then keeps a copy of it (gen_variable_type.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnncalc.eager.autograd import Formula, Gradients, Node, record
+from cnncalc.eager.autograd import COPY_SLICES, Formula, Gradients, Node, record
 from cnncalc.eager.machine import PYTHON_SCALAR, Sizes, Tensor
 from cnncalc.eager.strides import elementwise, is_dense
-from cnncalc.eager.views import _only, view
+from cnncalc.eager.views import as_strided_back, only, view
 
 
 def result(operator: str, *operands: Tensor, scalar: bool = False) -> Tensor:
     """What an element-by-element operator returns, its operands repeated to a common shape."""
     first = operands[0]
     if len(operands) == 1:
-        shape = first.shape
-        made = first.like(shape, elementwise(shape, (shape, first.strides)))
+        made = first.like(first.shape, elementwise(first.shape, (first.shape, first.strides)))
     else:
         shape = repeated([operand.shape for operand in operands])
-        made = first.like(shape, elementwise(shape, *[(operand.shape, operand.strides) for operand in operands]))
+        strides = elementwise(shape, *[(operand.shape, operand.strides) for operand in operands])
+        width = max([operand.width for operand in operands if operand.shape] or [first.width])
+        made = first.machine.tensor(shape, width, strides)
     made.tick(operator, scalar)
     return made
 
@@ -41,17 +42,22 @@ def repeated(shapes: Sequence[Sizes]) -> Sizes:
 def unary(x: Tensor, operator: str, backward: str, saves: str = "input") -> Tensor:
     """`saves` is what the gradient is computed from: the operator's input or its result."""
     made = result(operator, x)
-    kept = x if saves == "input" else made
-    strides = kept.strides
-    record((made,), operator, (x,), _of_one(backward, strides), (kept,))
+    if saves == "input":
+        record((made,), operator, (x,), _of_one(backward, x.strides), (x,))
+    else:
+        record((made,), operator, (x,), _of_one(backward, made.strides), results=(made,))
     return made
 
 
 def unary_(x: Tensor, operator: str, backward: str, saves: str = "result") -> Tensor:
     """In place; a formula that needs the input keeps a copy, made before it is written over."""
-    kept = _copy(x) if saves == "input" and x.edge is not None else None
-    x.tick(operator)
-    written_over(x, operator, (), _of_one(backward, (kept or x).strides), (kept or x,))
+    if saves == "input" and x.edge is not None:
+        copy = x if x.machine.promising else _copy(x)
+        x.tick(operator)
+        written_over(x, operator, (), _of_one(backward, copy.strides), (copy,))
+    else:
+        x.tick(operator)
+        written_over(x, operator, (), _of_one(backward, x.strides), results=(x,))
     return x
 
 
@@ -63,7 +69,7 @@ def _of_one(backward: str, strides: Sizes) -> Formula:
     """One new gradient, from the gradient and what is kept."""
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         shape = gradient.shape
         made = gradient.like(shape, elementwise(shape, (shape, gradient.strides), (shape, strides)))
         made.tick(backward)
@@ -74,7 +80,7 @@ def _of_one(backward: str, strides: Sizes) -> Formula:
 
 def neg(x: Tensor) -> Tensor:
     made = result("neg", x)
-    record((made,), "NegBackward0", (x,), lambda node, g: [neg(_only(g))])
+    record((made,), "NegBackward0", (x,), lambda node, g: [neg(only(g))])
     return made
 
 
@@ -83,7 +89,7 @@ def absolute(x: Tensor) -> Tensor:
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         sign_of = result("sgn", node.saved[0])
-        return [result("mul", _only(gradients), sign_of)]
+        return [result("mul", only(gradients), sign_of)]
 
     record((made,), "AbsBackward0", (x,), formula, (x,))
     return made
@@ -92,7 +98,7 @@ def absolute(x: Tensor) -> Tensor:
 def sign(x: Tensor) -> Tensor:
     """Its gradient is zero everywhere, which takes a tensor of zeros."""
     made = result("sign", x)
-    record((made,), "SignBackward0", (x,), lambda node, g: [result("zeros_like", _only(g))])
+    record((made,), "SignBackward0", (x,), lambda node, g: [result("zeros_like", only(g))])
     return made
 
 
@@ -103,7 +109,7 @@ def power(x: Tensor) -> Tensor:
     def formula(node: Node, gradients: Gradients) -> Gradients:
         lower = result("pow", node.saved[0])
         scaled = result("mul", lower)
-        return [result("mul", _only(gradients), scaled)]
+        return [result("mul", only(gradients), scaled)]
 
     record((made,), "PowBackward0", (x,), formula, (x,))
     return made
@@ -113,7 +119,7 @@ def clamp_min(x: Tensor) -> Tensor:
     made = result("clamp_min", x)
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         zero = gradient.like(())
         gradient.tick("scalar_tensor")
         mask = _mask("ge", node.saved[0])
@@ -143,7 +149,7 @@ def add(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _to_both(node: Node, gradients: Gradients) -> Gradients:
-    gradient = _only(gradients)
+    gradient = only(gradients)
     return [gradient if node.wants(0) else None, gradient if node.wants(1) else None]
 
 
@@ -151,7 +157,7 @@ def subtract(a: Tensor, b: Tensor) -> Tensor:
     made = result("sub", a, b)
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         return [gradient if node.wants(0) else None, result("neg", gradient) if node.wants(1) else None]
 
     record((made,), "SubBackward0", (a, b), formula)
@@ -173,7 +179,7 @@ def _factors(a: Tensor, b: Tensor) -> list[Tensor]:
 
 def _of_product(node: Node, gradients: Gradients) -> Gradients:
     kept = iter(node.saved)
-    return [result("mul", _only(gradients), next(kept)) if node.wants(position) else None for position in (0, 1)]
+    return [result("mul", only(gradients), next(kept)) if node.wants(position) else None for position in (0, 1)]
 
 
 def divide(a: Tensor, b: Tensor) -> Tensor:
@@ -184,7 +190,7 @@ def divide(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _of_quotient(node: Node, gradients: Gradients) -> Gradients:
-    gradient, divisor = _only(gradients), node.saved[0]
+    gradient, divisor = only(gradients), node.saved[0]
     by_divisor = None
     if node.wants(1):
         once = result("div", node.saved[1], divisor)
@@ -220,14 +226,19 @@ def add_number(x: Tensor) -> Tensor:
 
 
 def _number(x: Tensor) -> Tensor:
-    return x.machine.tensor((), 0 if x.machine.cuda else PYTHON_SCALAR)
+    return x.machine.tensor((), 0 if x.machine.cuda else PYTHON_SCALAR, role="number")
 
 
 # In place -------------------------------------------------------------------------------------------------------------
 
 
 def written_over(
-    x: Tensor, name: str, others: Sequence[Tensor | None], formula: Formula, saves: Sequence[Tensor | None] = ()
+    x: Tensor,
+    name: str,
+    others: Sequence[Tensor | None],
+    formula: Formula,
+    saves: Sequence[Tensor] = (),
+    results: Sequence[Tensor] = (),
 ) -> None:
     """Record an operator of `x` and `others` that wrote its result over `x`.
 
@@ -236,35 +247,28 @@ def written_over(
     x.storage.version += 1
     base = x.base
     if base is None:
-        record((x,), name, (x, *others), formula, saves)
+        record((x,), name, (x, *others), formula, saves, results)
         return
     whole, seen, strides = base.shape, x.shape, base.strides
 
     def copy_slices(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         around = gradient.like(whole, strides if is_dense(whole, strides) else None)
         for operator in ("new_empty_strided", "copy_", "as_strided"):
             gradient.tick(operator)
         slice = gradient.like(seen)
         gradient.tick("clone")
+        node.fetch()
         inner = formula(node, [slice])
         del slice
+        if node.promised is not None:
+            node.drop()
         if node.wants(0):
             gradient.tick("copy_")
         return [around, *inner[1:]]
 
-    def as_strided(node: Node, gradients: Gradients) -> Gradients:
-        for size in seen:
-            if size == 1:
-                _only(gradients).tick("squeeze")
-        zeros = _only(gradients).like(whole)
-        for operator in ("new_zeros", "as_strided", "copy_", "as_strided"):
-            zeros.tick(operator)
-        return [zeros]
-
-    kept = [tensor.alias() if tensor is x else tensor for tensor in saves if tensor is not None]
-    if record((base,), "CopySlices", (base, *others), copy_slices, kept) is not None:
-        record((x,), "AsStridedBackward0", (base,), as_strided)
+    if record((base,), COPY_SLICES, (base, *others), copy_slices, saves, results) is not None:
+        record((x,), "AsStridedBackward0", (base,), as_strided_back(seen, whole))
 
 
 def add_(x: Tensor, y: Tensor) -> Tensor:
@@ -278,7 +282,7 @@ def copy_into(x: Tensor, source: Tensor) -> Tensor:
     x.tick("copy_")
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         zeros = result("zeros_like", gradient) if node.wants(0) else None
         return [zeros, gradient]
 
@@ -307,7 +311,7 @@ def _fused_dropout(x: Tensor) -> Tensor:
     made = x.like(x.shape, elementwise(x.shape, (x.shape, x.strides)))
     mask = x.machine.tensor(x.shape, 1, made.strides)
     x.tick("native_dropout")
-    record((made,), "NativeDropoutBackward0", (x,), _of_one("native_dropout_backward", made.strides), (mask,))
+    record((made,), "NativeDropoutBackward0", (x,), _of_one("native_dropout_backward", made.strides), results=(mask,))
     return made
 
 
@@ -322,5 +326,3 @@ def drop_path(x: Tensor, p: float) -> Tensor:
 def bias_added(x: Tensor, bias: Tensor, rank: int) -> Tensor:
     """x + bias, one number a channel, over `rank` spatial dimensions."""
     return add(x, view(bias, (bias.shape[0], *[1] * rank)))
-
-

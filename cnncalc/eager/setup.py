@@ -17,8 +17,9 @@ class Setup:
     """A run of the eager model. Raises `DocumentError` where torch could not be asked for it.
 
     `optimizer` "" is none; `weight_decay` is whether there is any. `frozen` are patterns of parameters' names
-    (`stage1.*`, `*.batch_norm.weight`), `checkpointed` names of blocks or layers. `amp` is torch.autocast to that number
-    format, over parameters of `dtype`.
+    (`stage1.*`, `*.batch_norm.weight`), `checkpointed` names of blocks or layers. `steady`
+    is to begin with what an optimizer keeps from earlier steps. `amp` is torch.autocast to that
+    number format, over parameters of `dtype`.
     """
 
     batch: int = 1
@@ -32,12 +33,17 @@ class Setup:
     checkpointed: tuple[str, ...] = ()
     amp: str = ""
     steps: int = 2
+    steady: bool = False
 
     def __post_init__(self) -> None:
         if self.batch < 1:
-            raise DocumentError(Diagnostic("batch-size", f"a batch has at least 1 image, not {self.batch}", help="use 2"))
+            raise DocumentError(
+                Diagnostic("batch-size", f"a batch has at least 1 image, not {self.batch}", help="use 2")
+            )
         if self.steps < 1:
-            raise DocumentError(Diagnostic("step-count", f"training takes at least 1 step, not {self.steps}", help="use 2"))
+            raise DocumentError(
+                Diagnostic("step-count", f"training takes at least 1 step, not {self.steps}", help="use 2")
+            )
         _one_of("dtype", "a number format that torch runs networks in", self.dtype, DTYPES)
         _one_of("device", "a device of the memory model", self.device, DEVICES)
         _one_of("optimizer", "an optimizer of the memory model", self.optimizer, ("", *OPTIMIZERS))

@@ -1,8 +1,8 @@
 """A run of a network: one prediction, or steps of training, operator by operator.
 
-The convention: parameters, buffers, images and classes are there from the start; layers run in the document's order, and
-a value goes after its last reader; a training step is zero_grad(set_to_none=True), forward, loss, backward, optimizer
-step, and the outputs and the loss go at its end.
+The convention: parameters, buffers, images and classes are there from the start; layers run in the document's order,
+and a value goes after its last reader; a training step is zero_grad(set_to_none=True), forward, loss, backward,
+optimizer step, and the outputs and the loss go at its end.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from math import prod
 from cnncalc.collection import collection_paused
 from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
 from cnncalc.eager import kernels, optimizers, pointwise, views
-from cnncalc.eager.autograd import Leaf, Refused, backward
+from cnncalc.eager.autograd import Leaf, backward
+from cnncalc.eager.checkpoint import Region
 from cnncalc.eager.kinds import TABLE, Call
-from cnncalc.eager.machine import Machine, Sizes, Tensor
+from cnncalc.eager.machine import Machine, Refused, Sizes, Tensor
 from cnncalc.eager.setup import Setup
 from cnncalc.eager.timeline import Timeline
 from cnncalc.graph import Network, Node, Value
+from cnncalc.passes.segments import Segment, segments
 from cnncalc.shapes import DTYPE_BYTES
 
 COUNTER = 8  # bytes of batch norm's int64 count of batches
@@ -48,11 +50,19 @@ class _Run:
             for value in network.inputs
         ]
         self.targets = self._targets() if setup.training and setup.loss == "cross_entropy" else {}
-        self.ends = last_readers(network)
+        self.parts = parts_of(network, segments(network, setup.checkpointed if setup.training else ()))
+        turns = [
+            (part, part.inputs, (part,)) if isinstance(part, Node) else (part, part.reads, part.returns)
+            for part in self.parts
+        ]
+        self.ends = last_readers(turns, (*network.inputs, *network.outputs))
 
     def timeline(self) -> Timeline:
-        at_rest, starts = self.machine.live, []
+        starts: list[int] = []
         state: optimizers.State = {}
+        if self.setup.steady and self.setup.training and self.setup.optimizer:
+            optimizers.prepare(self.setup.optimizer, self.machine, self.leaves, state)
+        at_rest = self.machine.live
         try:
             for _ in range(self.setup.steps if self.setup.training else 1):
                 starts.append(len(self.machine.events))
@@ -102,7 +112,9 @@ class _Run:
 
     def _predict(self) -> None:
         self.machine.phase = "prediction"
+        self.machine.lower = DTYPE_BYTES[self.setup.amp] if self.setup.amp else 0
         outputs = self._forward()
+        self.machine.casts.clear()
         del outputs
 
     def _train(self, state: optimizers.State) -> None:
@@ -110,6 +122,7 @@ class _Run:
         for leaf in self.leaves.values():
             leaf.gradient = None
         machine.phase = "forward"
+        machine.lower = DTYPE_BYTES[self.setup.amp] if self.setup.amp else 0
         outputs = self._forward()
         machine.layer = ""
         if self.setup.loss == "cross_entropy":
@@ -117,6 +130,8 @@ class _Run:
             ends = [self._loss(outputs)]
         else:
             ends = outputs
+        machine.lower = 0
+        machine.casts.clear()
         machine.phase = "backward"
         self._backward([end for end in ends if end.edge is not None])
         machine.phase = "optimizer"
@@ -129,21 +144,45 @@ class _Run:
             backward(self.machine, ends, ones)
 
     def _forward(self) -> list[Tensor]:
-        """Layer by layer; what nothing reads any more goes at once."""
+        """Part by part; what nothing reads any more goes at once."""
         values: dict[Value, Tensor] = dict(zip(self.network.inputs, self.inputs, strict=True))
-        for node in self.network.nodes:
-            self.machine.layer = node.name
-            call = Call(node.layer, self.held[node], (self.setup.batch, *node.output), self.setup.training)
-            output = values[node] = TABLE[node.layer.kind](call, *[values[value] for value in node.inputs])
-            if not output.storage.record.role:
-                output.storage.record.role = "activations"
-            del output
-            for value in self.ends.get(node, ()):
+        for part in self.parts:
+            if isinstance(part, Node):
+                self._run(part, values)
+            else:
+                self._run_checkpointed(part, values)
+            for value in self.ends.get(part, ()):
                 del values[value]
         return [values[value] for value in self.network.outputs]
 
+    def _run(self, node: Node, values: dict[Value, Tensor]) -> None:
+        self.machine.layer = node.name
+        call = Call(node.layer, self.held[node], (self.setup.batch, *node.output), self.setup.training)
+        output = values[node] = TABLE[node.layer.kind](call, *[values[value] for value in node.inputs])
+        if not output.storage.record.role:
+            output.storage.record.role = "activations"
+
+    def _run_checkpointed(self, segment: Segment, values: dict[Value, Tensor]) -> None:
+        """The segment's layers in a region of their own, which the backward pass runs again."""
+        ends = last_readers(
+            [(node, node.inputs, (node,)) for node in segment.nodes], (*segment.reads, *segment.returns)
+        )
+
+        def run(reads: Sequence[Tensor]) -> list[Tensor]:
+            own: dict[Value, Tensor] = dict(zip(segment.reads, reads, strict=True))
+            for node in segment.nodes:
+                self._run(node, own)
+                for value in ends.get(node, ()):
+                    del own[value]
+            return [own[value] for value in segment.returns]
+
+        reads = [values[value] for value in segment.reads]
+        self.machine.region = Region(segment.name, self.machine, reads, run)
+        values.update(zip(segment.returns, run(reads), strict=True))
+        self.machine.region = None
+
     def _loss(self, outputs: Sequence[Tensor]) -> Tensor:
-        """Cross-entropy of the first output and 0.4 of that of each other: auxiliary heads, as torchvision trains them."""
+        """Cross-entropy of the first output and 0.4 of each other's: auxiliary heads, as torchvision trains them."""
         loss = self._cross_entropy(outputs[0])
         for output in outputs[1:]:
             loss = pointwise.add(loss, pointwise.multiply_by_number(self._cross_entropy(output)))
@@ -154,6 +193,7 @@ class _Run:
         """The logarithm of the softmax over the channels, then the mean of minus those of the targets."""
         batch, channels, *sizes = x.shape
         target = self.targets[(batch, *sizes)]
+        x = kernels.raised(x)
         logarithms = kernels.softmax(x, "_log_softmax")
         if not sizes:
             return kernels.negative_log_likelihood(logarithms, target, "nll_loss")
@@ -168,15 +208,25 @@ class _Run:
         return DocumentError(Diagnostic(refusal.code, message, spans.get(refusal.layer), help=refusal.help))
 
 
-def last_readers(network: Network) -> dict[Node, list[Value]]:
-    """After each layer, the values that nothing reads any more; a network's inputs and outputs stay."""
-    last: dict[Value, Node] = {}
-    for node in network.nodes:
-        last[node] = node
-        for value in node.inputs:
-            last[value] = node
-    ends: dict[Node, list[Value]] = {}
-    for value, reader in last.items():
-        if value not in network.outputs and value not in network.inputs:
-            ends.setdefault(reader, []).append(value)
+Part = Node | Segment
+
+
+def last_readers(
+    parts: Sequence[tuple[Part, Sequence[Value], Sequence[Value]]], stays: Sequence[Value]
+) -> dict[Part, list[Value]]:
+    """For parts in order, what each reads and makes: after each, the values that no later one reads."""
+    last: dict[Value, Part] = {}
+    for part, reads, makes in parts:
+        last.update(dict.fromkeys(makes, part))
+        last.update(dict.fromkeys(reads, part))
+    ends: dict[Part, list[Value]] = {}
+    for value, part in last.items():
+        if value not in stays:
+            ends.setdefault(part, []).append(value)
     return ends
+
+
+def parts_of(network: Network, segments: Sequence[Segment]) -> list[Part]:
+    """A network's layers in order, those of a segment as one part."""
+    segment_of = {node: segment for segment in segments for node in segment.nodes}
+    return list(dict.fromkeys([segment_of.get(node, node) for node in network.nodes]))

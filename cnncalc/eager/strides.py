@@ -109,7 +109,7 @@ def viewed(shape: Sizes, strides: Sizes, wanted: Sizes) -> Sizes | None:
 
 
 def elementwise(shape: Sizes, *operands: tuple[Sizes, Sizes]) -> Sizes:
-    """Strides of the result of an element-by-element kernel over operands (shape, strides) that are repeated to `shape`.
+    """Strides of the result of an element-by-element kernel; its operands (shape, strides) are repeated to `shape`.
 
     The result keeps the operands' order of dimensions, without gaps (at::TensorIterator): where all are contiguous it
     is contiguous, and else dimensions are sorted by the strides of the first operand that can tell two of them apart.
@@ -142,7 +142,10 @@ def elementwise(shape: Sizes, *operands: tuple[Sizes, Sizes]) -> Sizes:
 def _repeated(shape: Sizes, own: Sizes, strides: Sizes) -> Sizes:
     """An operand's strides over the whole shape: 0 where it is repeated."""
     lead = len(shape) - len(own)
-    stepped = [0 if size == 1 and whole != 1 else stride for size, whole, stride in zip(own, shape[lead:], strides, strict=True)]
+    stepped = [
+        0 if size == 1 and whole != 1 else stride
+        for size, whole, stride in zip(own, shape[lead:], strides, strict=True)
+    ]
     return (*[0] * lead, *stepped)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from cnncalc.eager.machine import Machine, Record, Sizes
@@ -32,7 +33,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A tensor that is live at an event: its bytes, its shape with the batch, and the layer and operator that made it."""
+    """A tensor that is live at an event: its bytes, its shape with the batch, the layer and operator that made it."""
 
     bytes: int
     shape: Sizes
@@ -47,10 +48,14 @@ class Timeline:
 
     def __init__(self, setup: Setup, machine: Machine, starts: Sequence[int], at_rest: int) -> None:
         self.setup = setup
-        self.events = [Event(*event) for event in machine.events]
         self.starts = tuple(starts)
         self.at_rest = at_rest  # bytes live before the first operator: parameters, buffers, input and targets
+        self._events = machine.events
         self._records = machine.records
+
+    @cached_property
+    def events(self) -> list[Event]:
+        return list(map(Event._make, self._events))
 
     @property
     def peak(self) -> int:
@@ -60,7 +65,7 @@ class Timeline:
     @property
     def bytes(self) -> int:
         """The most that is live at the end of any operator."""
-        return max([self.at_rest, *[event.live for event in self.events]])
+        return max([self.at_rest, *[live for _, _, _, live in self._events]])
 
     def peak_of(self, events: range) -> int:
         lives = [self.events[index].live for index in events]
@@ -104,7 +109,8 @@ class Timeline:
     def kept(self) -> dict[str, int]:
         """Bytes that each layer is the first to keep for the backward pass, of the first step; "" is the loss.
 
-        A storage counts once, whatever the number of layers that keep it; parameters, buffers and input are there anyway.
+        A storage counts once, whatever the number of layers that keep it; parameters, buffers and input are there
+        anyway.
         """
         kept: dict[str, int] = {}
         for record in self._records:
@@ -120,7 +126,14 @@ class Timeline:
         fixed = record.role in ("parameters", "buffers", "input")
         layer = record.name.rpartition(".")[0] if record.role in ("parameters", "buffers") else made.layer
         operator = "" if fixed else made.operator
-        return Held(record.bytes, record.shape, self._category(record, index), "" if record.role == "input" else layer, operator, record.name)
+        return Held(
+            record.bytes,
+            record.shape,
+            self._category(record, index),
+            "" if record.role == "input" else layer,
+            operator,
+            record.name,
+        )
 
     def _category(self, record: Record, index: int) -> str:
         for category, begin, end in self._spells(record):
@@ -133,11 +146,12 @@ class Timeline:
         end = record.died if record.died >= 0 else len(self.events)
         if record.born >= end:
             return
-        if record.role and record.role != "activations":
+        if record.role and record.role not in ("activations", "number"):
             yield record.role, record.born, end
             return
         backward = self.events[record.born].phase == "backward"
-        otherwise = record.role or ("gradients" if backward else "temporary")
+        made = "gradients" if backward else "temporary"
+        otherwise = "activations" if record.role == "activations" else made
         if record.kept < 0:
             yield otherwise, record.born, end
             return

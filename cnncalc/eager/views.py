@@ -29,7 +29,7 @@ def view(x: Tensor, shape: Sizes, operator: str = "view") -> Tensor:
     strides = viewed(x.shape, x.strides, shape)
     assert strides is not None, (x.shape, x.strides, shape)
     whole = x.shape
-    return _seen(x, operator, "ViewBackward0", shape, strides, lambda node, g: [reshape(_only(g), whole)])
+    return _seen(x, operator, "ViewBackward0", shape, strides, lambda node, g: [reshape(only(g), whole)])
 
 
 def reshape(x: Tensor, shape: Sizes) -> Tensor:
@@ -46,7 +46,7 @@ def unsafe_view(x: Tensor, shape: Sizes) -> Tensor:
     seen = Tensor(x.storage, shape, x.width, contiguous(shape))
     x.tick("_unsafe_view")
     whole = x.shape
-    record((seen,), "UnsafeViewBackward0", (x,), lambda node, g: [reshape(_only(g), whole)])
+    record((seen,), "UnsafeViewBackward0", (x,), lambda node, g: [reshape(only(g), whole)])
     return seen
 
 
@@ -54,7 +54,24 @@ def clone(x: Tensor) -> Tensor:
     """A contiguous copy."""
     copy = x.like()
     x.tick("clone")
-    record((copy,), "CloneBackward0", (x,), lambda node, g: [_only(g)])
+    record((copy,), "CloneBackward0", (x,), lambda node, g: [only(g)])
+    return copy
+
+
+def to_copy(x: Tensor, width: int, inside: bool = False) -> Tensor:
+    """A copy in another number format; one that an operator makes inside itself is no operator of its own."""
+    copy = x.cast(width)
+    if not inside:
+        x.tick("_to_copy")
+    own = x.width
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = only(gradients)
+        back = gradient.cast(own)
+        gradient.tick("_to_copy")
+        return [back]
+
+    record((copy,), "ToCopyBackward0", (x,), formula)
     return copy
 
 
@@ -78,7 +95,7 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
     dim %= len(x.shape) + 1
     step = x.shape[dim] * x.strides[dim] if dim < len(x.shape) else 1
     shape, strides = (*x.shape[:dim], 1, *x.shape[dim:]), (*x.strides[:dim], step, *x.strides[dim:])
-    return _seen(x, "unsqueeze", "UnsqueezeBackward0", shape, strides, lambda node, g: [squeeze(_only(g), dim)])
+    return _seen(x, "unsqueeze", "UnsqueezeBackward0", shape, strides, lambda node, g: [squeeze(only(g), dim)])
 
 
 def squeeze(x: Tensor, dim: int) -> Tensor:
@@ -87,7 +104,7 @@ def squeeze(x: Tensor, dim: int) -> Tensor:
         shape, strides = x.shape, x.strides
     else:
         shape, strides = (*x.shape[:dim], *x.shape[dim + 1 :]), (*x.strides[:dim], *x.strides[dim + 1 :])
-    return _seen(x, "squeeze", "SqueezeBackward1", shape, strides, lambda node, g: [unsqueeze(_only(g), dim)])
+    return _seen(x, "squeeze", "SqueezeBackward1", shape, strides, lambda node, g: [unsqueeze(only(g), dim)])
 
 
 # Dimensions in another order ------------------------------------------------------------------------------------------
@@ -96,7 +113,7 @@ def squeeze(x: Tensor, dim: int) -> Tensor:
 def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
     back = [list(dims).index(dim) for dim in range(len(dims))]
     shape, strides = tuple([x.shape[dim] for dim in dims]), tuple([x.strides[dim] for dim in dims])
-    return _seen(x, "permute", "PermuteBackward0", shape, strides, lambda node, g: [permute(_only(g), back)])
+    return _seen(x, "permute", "PermuteBackward0", shape, strides, lambda node, g: [permute(only(g), back)])
 
 
 def movedim(x: Tensor, source: int, destination: int) -> Tensor:
@@ -109,13 +126,13 @@ def transpose(x: Tensor, a: int, b: int) -> Tensor:
     shape, strides = list(x.shape), list(x.strides)
     shape[a], shape[b] = shape[b], shape[a]
     strides[a], strides[b] = strides[b], strides[a]
-    formula: Formula = lambda node, g: [transpose(_only(g), a, b)]  # noqa: E731
+    formula: Formula = lambda node, g: [transpose(only(g), a, b)]  # noqa: E731
     return _seen(x, "transpose", "TransposeBackward0", tuple(shape), tuple(strides), formula)
 
 
 def t(x: Tensor) -> Tensor:
     """A matrix transposed."""
-    return _seen(x, "t", "TBackward0", x.shape[::-1], x.strides[::-1], lambda node, g: [t(_only(g))])
+    return _seen(x, "t", "TBackward0", x.shape[::-1], x.strides[::-1], lambda node, g: [t(only(g))])
 
 
 # Parts and repeats ----------------------------------------------------------------------------------------------------
@@ -136,7 +153,7 @@ def select(x: Tensor, dim: int) -> Tensor:
 
 def alias(x: Tensor) -> Tensor:
     """All of it: what indexing gives that leaves nothing out."""
-    return _seen(x, "alias", "AliasBackward0", x.shape, x.strides, lambda node, g: [_only(g)])
+    return _seen(x, "alias", "AliasBackward0", x.shape, x.strides, lambda node, g: [only(g)])
 
 
 def unfold(x: Tensor, dim: int, size: int, step: int) -> Tensor:
@@ -151,8 +168,24 @@ def _zeros_around(x: Tensor, operator: str) -> Formula:
     whole = x.shape
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        zeros = _only(gradients).like(whole)
+        zeros = only(gradients).like(whole)
         zeros.tick(operator)
+        return [zeros]
+
+    return formula
+
+
+def as_strided_back(seen: Sizes, whole: Sizes) -> Formula:
+    """The gradient of `whole` from that of a view of it that was made by strides: written into zeros."""
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = only(gradients)
+        for size in seen:
+            if size == 1:
+                gradient.tick("squeeze")
+        zeros = gradient.like(whole)
+        for operator in ("new_zeros", "as_strided", "copy_", "as_strided"):
+            gradient.tick(operator)
         return [zeros]
 
     return formula
@@ -164,7 +197,7 @@ def expand(x: Tensor, shape: Sizes) -> Tensor:
     steps = zip(x.shape, shape[lead:], x.strides, strict=True)
     strides = (*[0] * lead, *[0 if own == 1 and size != 1 else stride for own, size, stride in steps])
     own = x.shape
-    return _seen(x, "expand", "ExpandBackward0", shape, strides, lambda node, g: [summed_to(_only(g), own)])
+    return _seen(x, "expand", "ExpandBackward0", shape, strides, lambda node, g: [summed_to(only(g), own)])
 
 
 def split(x: Tensor, sizes: Sequence[int], dim: int) -> list[Tensor]:
@@ -192,19 +225,30 @@ def split(x: Tensor, sizes: Sequence[int], dim: int) -> list[Tensor]:
 
 def cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
     """Tensors one after the other along a dimension; their gradients are slices of the whole one."""
+    made = _cat(_promoted(tensors), dim)
+    made.tick("cat")
+    return made
+
+
+def _promoted(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Under autocast, tensors in the widest number format among them."""
+    width = max([x.width for x in tensors])
+    return [x if x.width == width else to_copy(x, width, inside=True) for x in tensors]
+
+
+def _cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
     first = tensors[0]
     shape = (*first.shape[:dim], sum(x.shape[dim] for x in tensors), *first.shape[dim + 1 :])
     formats = {suggested(shape, x.shape, x.strides) for x in tensors}
     joined = first.like(shape, formats.pop() if len(formats) == 1 else None)
-    first.tick("cat")
     shapes = [x.shape for x in tensors]
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        whole = _only(gradients)
-        slices: Gradients = [None] * len(shapes)
-        for position, own in enumerate(shapes):
+        whole = only(gradients)
+        slices: Gradients = []
+        for own in shapes:
             whole.tick("slice")
-            slices[position] = whole.view(own, whole.strides)
+            slices.append(whole.view(own, whole.strides))
         return slices
 
     record((joined,), "CatBackward0", tensors, formula)
@@ -216,7 +260,7 @@ def stack(tensors: Sequence[Tensor], dim: int) -> Tensor:
     first = tensors[0]
     joined = first.like((*first.shape[:dim], len(tensors), *first.shape[dim:]))
     first.tick("stack")
-    record((joined,), "StackBackward0", tensors, lambda node, g: [select(_only(g), dim) for _ in node.edges])
+    record((joined,), "StackBackward0", tensors, lambda node, g: [select(only(g), dim) for _ in node.edges])
     return joined
 
 
@@ -227,7 +271,7 @@ def repeat_rows(x: Tensor, times: int) -> Tensor:
     x.tick("repeat")
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        whole = view(_only(gradients), (times, size))
+        whole = view(only(gradients), (times, size))
         total = whole.like((size,))
         total.tick("sum")
         return [total]
@@ -254,7 +298,7 @@ def pad(x: Tensor, sides: Sequence[tuple[int, int]], mode: str = "constant") -> 
     backward = operator if mode == "constant" else f"{operator}_backward"
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = _only(gradients)
+        gradient = only(gradients)
         like = (gradient.shape, gradient.strides) if mode == "constant" else (whole, strides)
         inner = gradient.like(whole, suggested(whole, *like))
         inner.tick(backward)
@@ -283,10 +327,8 @@ def _circular(x: Tensor, shape: Sizes, sides: Sequence[tuple[int, int]]) -> Tens
     return padded
 
 
-def _only(gradients: Gradients) -> Tensor:
+def only(gradients: Gradients) -> Tensor:
     """The gradient of a node's single output."""
     (gradient,) = gradients
     assert gradient is not None
     return gradient
-
-

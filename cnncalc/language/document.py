@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cnncalc.diagnostics import Source
+from cnncalc.expectations import Expectation
 from cnncalc.language.source import Node, Scalar
 from cnncalc.language.terms import Term
 from cnncalc.layers import Kind
@@ -80,3 +81,4 @@ class Document:
     blocks: dict[str, Block]
     layers: list[LayerUse]
     outputs: list[Output] | None = None
+    expect: list[Expectation] = field(default_factory=list)

@@ -71,8 +71,17 @@ class _Expander:
         inputs = self.inputs(scope)
         check_size(document, self.constants)
         last = self.walk(document.layers, inputs[0] if len(inputs) == 1 else None, scope)
-        outputs = self.outputs(last, scope)
-        return Network(document.name, inputs, tuple(self.nodes), outputs, self.layout, document.source.name)
+        names, outputs = self.outputs(last, scope)
+        return Network(
+            document.name,
+            inputs,
+            tuple(self.nodes),
+            outputs,
+            self.layout,
+            document.source.name,
+            tuple(document.expect),
+            names,
+        )
 
     # The document's own values ----------------------------------------------------------------------------------------
 
@@ -98,11 +107,12 @@ class _Expander:
         found.raise_if_any()
         return tuple(inputs)
 
-    def outputs(self, last: Value | None, scope: _Scope) -> tuple[Value, ...]:
+    def outputs(self, last: Value | None, scope: _Scope) -> tuple[tuple[str, ...], tuple[Value, ...]]:
+        """The network's outputs, and the names that the document lists them by."""
         if self.document.outputs is None:
-            return (last,) if last is not None else ()
+            return (), (last,) if last is not None else ()
         outputs = [
-            self.look_up(output.reference, scope, "no layer")
+            (output.reference.name, self.look_up(output.reference, scope, "no layer"))
             for output in self.document.outputs
             if output.when is None or self.truth(output.when, scope)
         ]
@@ -110,7 +120,7 @@ class _Expander:
             span = self.document.outputs[0].reference.node.span
             message = "no output is left: `when` is false for every one"
             raise DocumentError(Diagnostic("no-outputs", message, span, help="leave one without `when`"))
-        return tuple(outputs)
+        return tuple([name for name, _ in outputs]), tuple([value for _, value in outputs])
 
     # The walk ---------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from cnncalc.language.source import MAX_CHARACTERS, Mapping, Node, Scalar, descr
 
 MAX_EXTENDS = 10
 MAX_BYTES = 4 * MAX_CHARACTERS
-EXTENDING = ("name", "input", "inputs", "extends", "args")
+EXTENDING = ("name", "input", "inputs", "extends", "args", "expect")
 
 
 def load(path: str | Path, settings: Iterable[str] = ()) -> Network:
@@ -184,6 +184,7 @@ def _wrong_base(code: str, message: str, base: Node, help: str = "") -> Document
 def _changed(base: Mapping, changes: Mapping, found: Findings) -> Mapping:
     """`base` with the entries of `changes` in place of its own; of `args` and `inputs`, those named."""
     entries, keys = dict(base.entries), dict(base.keys)
+    entries.pop("expect", None)  # which is of the base as it stands
     for name, node in changes.entries.items():
         other = {"input": "inputs", "inputs": "input"}.get(name)
         if other in entries and name not in entries:

@@ -14,6 +14,7 @@ from typing import Any
 from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Note, Span, did_you_mean, near, quoted
 from cnncalc.language import foreign
 from cnncalc.language.document import Block, Document, InputSize, LayerUse, Output, Path, Reference
+from cnncalc.language.expect import read_expect
 from cnncalc.language.expressions import FUNCTIONS, WORDS_OF_EXPRESSIONS
 from cnncalc.language.fields import converted, example, takes_words, wrong_condition, wrong_repeat, wrong_value
 from cnncalc.language.inputs import read_input
@@ -22,7 +23,7 @@ from cnncalc.language.terms import Term, read_term
 from cnncalc.layers import KINDS, Kind, Merge
 
 BESIDE_THE_KIND = ("name", "from", "repeat", "when")
-TOP_LEVEL = ("name", "input", "inputs", "extends", "args", "blocks", "layers", "outputs")
+TOP_LEVEL = ("name", "input", "inputs", "extends", "args", "blocks", "layers", "outputs", "expect")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 RESERVED_ARGS = ("i", "item", "in_channels", "block_in_channels")
 RESERVED_NAMES = ("identity", "true", "false", "null")
@@ -98,8 +99,10 @@ class _Reader:
         self.check_nesting(blocks, layers)
         self.known = document_args
         outputs = self.outputs(top.entries.get("outputs"), {*inputs, *(use.name for use in _all_uses(layers))})
+        named = None if outputs is None else tuple([output.reference.name for output in outputs])
+        expect = read_expect(top.entries.get("expect"), named, self.found)
         self.found.raise_if_any()
-        return Document(root.source, name, inputs, args, blocks, layers, outputs)
+        return Document(root.source, name, inputs, args, blocks, layers, outputs, expect)
 
     def text(self, node: Node | None, field: str) -> str:
         if node is None:

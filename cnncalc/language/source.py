@@ -318,6 +318,11 @@ def _yaml_diagnostic(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
         return not_yaml("this line has no `:`", "end a key in `:`, begin a list's entry with `- `", at=begun)
     if "unexpected end of stream" in problem and source.text[begun : begun + 1] in ("'", '"'):
         return not_yaml("this quote is not closed", f"end it with `{source.text[begun]}`", at=begun)
+    if error.context == "while scanning a block scalar":
+        text = source.text[begun:].partition("\n")[0].strip()
+        short = len(text) < MAX_QUOTED_WORD and '"' not in text and re.search("[0-9]", text)
+        help = f'write `"{text}"`' if short else "quote the whole text"
+        return not_yaml(f"a text that begins with `{text[:1]}` needs quotes", help, at=begun)
     if re.search(r"\bexpected\b", problem):
         closing = {"{": "}", "[": "]"}.get(source.text[begun : begun + 1])
         ended = start >= len(source.text.rstrip())
@@ -340,7 +345,8 @@ def _yaml_diagnostic(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
         return not_yaml("an entry of a list begins in the middle of a line", "begin `- ` on the next line")
     if "cannot start any token" in problem:
         char = source.text[start : start + 1]
-        return not_yaml(f"a text cannot begin with {'a backquote' if char == '`' else f'`{char}`'}", "quote the text")
+        help = 'quote the text, e.g. `">= 7x7"`' if char == ">" else "quote the text"
+        return not_yaml(f"a text cannot begin with {'a backquote' if char == '`' else f'`{char}`'}", help)
     if error.context == "while scanning a directive":
         return not_yaml("a line cannot begin with `%`", "remove it, or quote the text", at=begun)
     if "unknown escape" in problem:

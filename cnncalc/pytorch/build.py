@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cnncalc.graph import Network, Node
 from cnncalc.layers import KINDS, Kind
+from cnncalc.passes.segments import segments
 from cnncalc.pytorch import modules
 
 Sizes = tuple[int, ...]
@@ -442,6 +444,20 @@ class Step:
 
     name: str
     reads: tuple[int, ...]
+    makes: int
+    ends: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Steps that keep nothing for the backward pass, which runs them again (gradient checkpointing).
+
+    `reads` are values from before, `returns` those that later steps or the network's outputs need.
+    """
+
+    reads: tuple[int, ...]
+    steps: tuple[Step, ...]
+    returns: tuple[int, ...]
     ends: tuple[int, ...]
 
 
@@ -453,20 +469,38 @@ class NetworkModule(Scope):
     where there are several.
     """
 
-    def __init__(self, inputs: Sequence[str], steps: Sequence[Step], outputs: Sequence[int]) -> None:
+    def __init__(self, inputs: Sequence[str], parts: Sequence[Step | Segment], outputs: Sequence[int]) -> None:
         super().__init__()
-        self.inputs, self.steps, self.outputs = tuple(inputs), tuple(steps), tuple(outputs)
+        self.inputs, self.parts, self.outputs = tuple(inputs), tuple(parts), tuple(outputs)
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         if len(inputs) != len(self.inputs):
             raise TypeError(f"the network has {len(self.inputs)} inputs ({', '.join(self.inputs)}), not {len(inputs)}")
-        values: list[Tensor | None] = list(inputs)
-        for step in self.steps:
-            values.append(layer_of(self, step.name)(*[values[slot] for slot in step.reads]))
-            for slot in step.ends:
-                values[slot] = None
-        results = tuple([value for slot in self.outputs if (value := values[slot]) is not None])
+        values = dict(enumerate(inputs))
+        for part in self.parts:
+            if isinstance(part, Step):
+                self._run(part, values)
+            else:
+                self._run_again_later(part, values)
+        results = tuple([values[slot] for slot in self.outputs])
         return results[0] if len(results) == 1 else results
+
+    def _run(self, step: Step, values: dict[int, Tensor]) -> None:
+        values[step.makes] = layer_of(self, step.name)(*[values[slot] for slot in step.reads])
+        for slot in step.ends:
+            del values[slot]
+
+    def _run_again_later(self, segment: Segment, values: dict[int, Tensor]) -> None:
+        def run(*read: Tensor) -> tuple[Tensor, ...]:
+            own = dict(zip(segment.reads, read, strict=True))
+            for step in segment.steps:
+                self._run(step, own)
+            return tuple([own[slot] for slot in segment.returns])
+
+        read = [values[slot] for slot in segment.reads]
+        values.update(zip(segment.returns, checkpoint(run, *read, use_reentrant=False), strict=True))
+        for slot in segment.ends:
+            del values[slot]
 
 
 OWN = "(own)"  # a layer that shares its name with the scope of others
@@ -496,36 +530,83 @@ def place(network: nn.Module, name: str, module: nn.Module) -> None:
         parent._modules[last] = module
 
 
-def build(network: Network, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> NetworkModule:
+def build(
+    network: Network,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    checkpointed: Sequence[str] = (),
+) -> NetworkModule:
     """The network in torch, its parameters drawn as torch draws them (`torch.manual_seed` repeats them).
 
-    On the meta device it has shapes and no values. Raises `TorchRefuses` where torch cannot have a layer.
+    On the meta device it has shapes and no values. Blocks named in `checkpointed` run again in the backward pass.
+    Raises `TorchRefuses` where torch cannot have a layer.
     """
     slots: dict[Any, int] = {value: slot for slot, value in enumerate((*network.inputs, *network.nodes))}
-    outputs = tuple([slots[value] for value in network.outputs])
-    last_read = {slot: slot for slot in slots.values()}
+    parts = _parts(network, slots, segments(network, checkpointed))
+    outputs = [slots[value] for value in network.outputs]
+    built = NetworkModule([value.name for value in network.inputs], parts, outputs)
+    values: dict[Any, Tensor] = {
+        value: torch.empty(2, *value.output, device="meta", dtype=dtype) for value in network.inputs
+    }
     for node in network.nodes:
-        for value in node.inputs:
-            last_read[slots[value]] = slots[node]
-    ends: dict[int, list[int]] = {}
-    for slot, reader in last_read.items():
-        if slot not in outputs:
-            ends.setdefault(reader, []).append(slot)
-    steps = [
-        Step(node.name, tuple([slots[value] for value in node.inputs]), tuple(ends.get(slots[node], ())))
-        for node in network.nodes
-    ]
-    built = NetworkModule([value.name for value in network.inputs], steps, outputs)
-    values = [torch.empty(2, *value.output, device="meta", dtype=dtype) for value in network.inputs]
-    for node, step in zip(network.nodes, steps, strict=True):
+        read = [values[value] for value in node.inputs]
         try:
-            module = module_of(node.layer, *[values[slot] for slot in step.reads]).to(dtype=dtype)
+            module = module_of(node.layer, *read).to(dtype=dtype)
             with torch.no_grad():
-                values.append(module.eval()(*[values[slot] for slot in step.reads]))
+                values[node] = module.eval()(*read)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise TorchRefuses(node, str(error).split("\n")[0]) from error
         place(built, node.name, module)
     return materialised(built.train(), device)
+
+
+def _parts(network: Network, slots: dict[Any, int], taken: Sequence[Any]) -> list[Step | Segment]:
+    """The network's steps in order, those of each segment in one part."""
+    parts: list[Step | Segment] = []
+    segment_of = {node: segment for segment in taken for node in segment.nodes}
+    ends = _ends([(segment_of.get(node, node), node, node.inputs) for node in network.nodes], network.outputs)
+    for node in network.nodes:
+        segment = segment_of.get(node)
+        if segment is None:
+            reads = tuple([slots[value] for value in node.inputs])
+            parts.append(Step(node.name, reads, slots[node], tuple([slots[value] for value in ends.get(node, ())])))
+        elif node is segment.nodes[0]:
+            inner = _ends([(node, node, node.inputs) for node in segment.nodes], (*segment.reads, *segment.returns))
+            steps = [
+                Step(
+                    node.name,
+                    tuple([slots[value] for value in node.inputs]),
+                    slots[node],
+                    tuple([slots[value] for value in inner.get(node, ())]),
+                )
+                for node in segment.nodes
+            ]
+            outside = [
+                value for value in ends.get(segment, ()) if value not in segment.nodes or value in segment.returns
+            ]
+            parts.append(
+                Segment(
+                    tuple([slots[value] for value in segment.reads]),
+                    tuple(steps),
+                    tuple([slots[value] for value in segment.returns]),
+                    tuple([slots[value] for value in outside]),
+                )
+            )
+    return parts
+
+
+def _ends(readers: Sequence[tuple[Any, Any, Sequence[Any]]], stays: Sequence[Any]) -> dict[Any, list[Any]]:
+    """For (turn, value it makes, values it reads) in order: after each turn, the values that no later one reads."""
+    last: dict[Any, Any] = {}
+    for turn, makes, reads in readers:
+        last[makes] = turn
+        for value in reads:
+            last[value] = turn
+    ends: dict[Any, list[Any]] = {}
+    for value, turn in last.items():
+        if value not in stays:
+            ends.setdefault(turn, []).append(value)
+    return ends
 
 
 def materialised(network: NetworkModule, device: str | torch.device) -> NetworkModule:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnncalc.diagnostics import Diagnostic, DocumentError, choices
+from cnncalc.diagnostics import Diagnostic, DocumentError, Note, choices
 from cnncalc.graph import Network, Node
 from cnncalc.layers.base import Parameter
 from cnncalc.pytorch.build import NetworkModule, TorchRefuses, build, layer_of, materialised
@@ -42,13 +42,17 @@ Progress = Callable[[str, int, int], None]  # what is being done, how many layer
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One quantity by both sides. Counts and bytes are for the batch, shapes begin with it."""
+    """One quantity by both sides. Counts and bytes are for the batch, shapes begin with it.
+
+    `count` is how many comparisons this one tells of, of which at most the last differs.
+    """
 
     quantity: str
     engine: Answer
     torch: Answer
     agrees: bool
     note: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,13 @@ class Verification:
     totals: list[Comparison]
 
     @property
+    def conditions(self) -> str:
+        """What was run, in words."""
+        return f"torch {self.torch} on {self.device}, batch of {self.batch}, {self.dtype}"
+
+    @property
     def compared(self) -> int:
-        return sum(len(layer.comparisons) for layer in self.layers) + len(self.totals)
+        return sum(comparison.count for _, comparison in self)
 
     @property
     def disagreements(self) -> list[tuple[LayerVerification | None, Comparison]]:
@@ -112,7 +121,8 @@ def diagnostics(verification: Verification, network: Network) -> list[Diagnostic
             message = f"{of}torch refuses the {comparison.quantity}: {answer.removeprefix(REFUSED)}"
         else:
             message = f"{of}{comparison.quantity} is {text(comparison.engine)} by cnncalc, {answer} in torch"
-        found.append(Diagnostic("torch-disagrees", message, spans[layer.name] if layer else None))
+        notes = (Note(comparison.note),) if comparison.note else ()
+        found.append(Diagnostic("torch-disagrees", message, spans[layer.name] if layer else None, notes=notes))
     return found
 
 
@@ -144,10 +154,10 @@ def verify(
     size. A batch of one runs as in prediction, since torch's batch norm cannot train on one image. Raises
     `DocumentError` where torch cannot be used as asked.
     """
-    device = _device(device)
+    device = chosen(device)
     _check_options(batch, dtype)
     report = progress or (lambda doing, done, of: None)
-    layers = {node: LayerVerification(node.name, node.layer.kind, _place(node)) for node in network.nodes}
+    layers = {node: LayerVerification(node.name, node.layer.kind, place_of(node)) for node in network.nodes}
     totals: list[Comparison] = []
     refused: Node | None = None
     try:
@@ -156,13 +166,10 @@ def verify(
         refused = refusal.node
         layers[refused].comparisons.append(_refusal(refusal, batch))
     except RuntimeError as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
-        raise _refused(
-            "out-of-memory",
-            f"a batch of {batch} does not fit into memory on {device}",
-            "use a smaller batch, or `meta` for shapes, parameters and MACs without memory",
-        ) from None
+        help = "use a smaller batch, or `meta` for shapes, parameters and MACs without memory"
+        raise out_of_memory(device, batch, help) from None
     shown = list(layers.values())
     if refused is not None:
         shown = [layer for layer in shown if layer.comparisons]
@@ -193,7 +200,7 @@ def _compare(
             totals.append(_backward(observed))
     for node, layer in layers.items():
         layer.comparisons.extend(_of_layer(node, observed.layers[node], batch, DTYPE_BYTES[dtype]))
-        layer.comparisons.append(_same("MACs", node.facts.macs * batch, sketch.layers[node].macs))
+        layer.comparisons.append(same("MACs", node.facts.macs * batch, sketch.layers[node].macs))
         layer.comparisons.extend(_of_parameters(node, layer_of(module, node.name), with_gradients=device != "meta"))
     totals.extend(_of_network(network, module, batch, counter))
     if device == "meta":
@@ -258,7 +265,7 @@ def _forward(
         try:
             outputs = module(*inputs)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             raise TorchRefuses(network.nodes[len(seen.layers)], str(error).split("\n")[0]) from error
     seen.ends += outputs if isinstance(outputs, tuple) else [outputs]
@@ -273,17 +280,17 @@ def _backward(forward: _Forward) -> Comparison:
         try:
             torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
         except RuntimeError as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             ran = REFUSED + str(error).split("\n")[0]
     forward.ends.clear()
-    return _same("backward pass", "runs", ran)
+    return same("backward pass", "runs", ran)
 
 
 # Comparing ------------------------------------------------------------------------------------------------------------
 
 
-def _same(quantity: str, engine: Answer, in_torch: Answer, note: str = "") -> Comparison:
+def same(quantity: str, engine: Answer, in_torch: Answer, note: str = "") -> Comparison:
     return Comparison(quantity, engine, in_torch, engine == in_torch, note)
 
 
@@ -291,8 +298,8 @@ def _of_layer(node: Node, seen: _Layer, batch: int, width: int) -> list[Comparis
     """A view's output is counted as its input's; its bytes are those of its elements all the same."""
     activations = elements(node.output) if node.layer.shares_input else node.facts.activations
     return [
-        _same("output shape", [batch, *node.output], list(seen.shape)),
-        _same("output bytes", activations * width * batch, seen.bytes),
+        same("output shape", [batch, *node.output], list(seen.shape)),
+        same("output bytes", activations * width * batch, seen.bytes),
     ]
 
 
@@ -302,15 +309,15 @@ def _of_parameters(node: Node, module: nn.Module, with_gradients: bool) -> list[
     trained = [parameter for parameter in node.facts.parameters if parameter.role in ("weight", "bias")]
     kept = [parameter for parameter in node.facts.parameters if parameter.role not in ("weight", "bias")]
     comparisons = [
-        _same("parameters", _shapes(trained), {name: list(tensor.shape) for name, tensor in parameters.items()}),
-        _same("weights", node.facts.weights, sum(p.numel() for name, p in parameters.items() if name != "bias")),
-        _same("biases", node.facts.biases, sum(p.numel() for name, p in parameters.items() if name == "bias")),
-        _same("buffers", _shapes(kept), {name: list(tensor.shape) for name, tensor in buffers.items()}),
-        _same("buffer elements", node.facts.buffers, _elements(buffers)),
+        same("parameters", _shapes(trained), {name: list(tensor.shape) for name, tensor in parameters.items()}),
+        same("weights", node.facts.weights, sum(p.numel() for name, p in parameters.items() if name != "bias")),
+        same("biases", node.facts.biases, sum(p.numel() for name, p in parameters.items() if name == "bias")),
+        same("buffers", _shapes(kept), {name: list(tensor.shape) for name, tensor in buffers.items()}),
+        same("buffer elements", node.facts.buffers, _elements(buffers)),
     ]
     if with_gradients and (trained or parameters):
         gradients = {name: list(p.grad.shape) for name, p in parameters.items() if p.grad is not None}
-        comparisons.append(_same("gradients", _shapes(trained), gradients))
+        comparisons.append(same("gradients", _shapes(trained), gradients))
     return comparisons
 
 
@@ -327,9 +334,9 @@ def _of_network(network: Network, module: nn.Module, batch: int, counter: FlopCo
     facts = [node.facts for node in network.nodes]
     parameters = sum(of.weights + of.biases for of in facts)
     return [
-        _same("parameters in all", parameters, sum(parameter.numel() for parameter in module.parameters())),
-        _same("buffer elements in all", sum(of.buffers for of in facts), _elements(dict(module.named_buffers()))),
-        _same("MACs in all", sum(of.macs for of in facts) * batch, counter.get_total_flops() // 2),
+        same("parameters in all", parameters, sum(parameter.numel() for parameter in module.parameters())),
+        same("buffer elements in all", sum(of.buffers for of in facts), _elements(dict(module.named_buffers()))),
+        same("MACs in all", sum(of.macs for of in facts) * batch, counter.get_total_flops() // 2),
     ]
 
 
@@ -350,37 +357,42 @@ def _sight(unit: Unit, extent: Extent) -> str:
 
 
 def _refusal(refusal: TorchRefuses, batch: int) -> Comparison:
-    return _same("output shape", [batch, *refusal.node.output], REFUSED + refusal.reason)
+    return same("output shape", [batch, *refusal.node.output], REFUSED + refusal.reason)
 
 
-def _place(node: Node) -> Place | None:
+def place_of(node: Node) -> Place | None:
     return None if node.span is None else Place(node.span.source.name, node.span.line, node.span.column)
 
 
 # What torch can be asked for ------------------------------------------------------------------------------------------
 
 
-def _device(device: str) -> str:
+def chosen(device: str) -> str:
+    """The device that is meant: `auto` is cuda where torch finds one. Raises `DocumentError` for what is not there."""
     if device not in DEVICES:
-        raise _refused("unknown-device", f"`{device}` is not a device", f"use {choices(DEVICES)}")
+        raise unusable("unknown-device", f"`{device}` is not a device", f"use {choices(DEVICES)}")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise _refused("no-such-device", "torch finds no CUDA device here", "use `auto`, `cpu` or `meta`")
+        raise unusable("no-such-device", "torch finds no CUDA device here", "use `auto`, `cpu` or `meta`")
     return device
 
 
 def _check_options(batch: int, dtype: str) -> None:
     if batch < 1:
-        raise _refused("batch-size", f"a batch has at least 1 image, not {batch}", "use 2")
+        raise unusable("batch-size", f"a batch has at least 1 image, not {batch}", "use 2")
     if dtype not in DTYPES:
-        raise _refused("unknown-dtype", f"`{dtype}` is not a number format torch trains in", f"use {choices(DTYPES)}")
+        raise unusable("unknown-dtype", f"`{dtype}` is not a number format torch trains in", f"use {choices(DTYPES)}")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """torch has an exception of its own on GPUs only."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
-def _refused(code: str, message: str, help: str) -> DocumentError:
+def out_of_memory(device: str, batch: int, help: str) -> DocumentError:
+    return unusable("out-of-memory", f"a batch of {batch} does not fit into memory on {device}", help)
+
+
+def unusable(code: str, message: str, help: str) -> DocumentError:
     return DocumentError(Diagnostic(code, message, help=help))

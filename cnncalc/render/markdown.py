@@ -13,30 +13,30 @@ from cnncalc.report import Report
 def document(report: Report, columns: Sequence[Column] | None = None) -> str:
     chosen = list(columns) if columns is not None else [BY_KEY[key] for key in DEFAULT]
     lines = [
-        f"## {_escaped(printable(report.name or report.source))}",
+        f"## {escaped(printable(report.name or report.source))}",
         "",
-        _row([heading(column, report) for column in chosen]),
-        _row(["--:" if column.number else ":--" for column in chosen]),
-        *[_row([_escaped(cell) for cell in row]) for row in body(report, chosen)],
-        _row([f"**{cell}**" if cell else "" for cell in total(report, chosen)]),
+        row([heading(column, report) for column in chosen]),
+        row(["--:" if column.number else ":--" for column in chosen]),
+        *[row([escaped(cell) for cell in cells]) for cells in body(report, chosen)],
+        row([f"**{cell}**" if cell else "" for cell in total(report, chosen)]),
         "",
-        *[f"- {_prose(printable(line))}" for line in sentences(report)],
+        *[f"- {prose(printable(line))}" for line in sentences(report)],
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown leaves alone."""
     return "".join(f"\\{char}" if char in "\\|*_[]<>#`" else char for char in text)
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """A sentence, in which names between backticks are code and stay as they are."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
-        return _escaped(text)
-    return "`".join(part if position % 2 else _escaped(part) for position, part in enumerate(parts))
+        return escaped(text)
+    return "`".join(part if position % 2 else escaped(part) for position, part in enumerate(parts))

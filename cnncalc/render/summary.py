@@ -36,7 +36,7 @@ def totals(report: Report) -> list[Total]:
 
 
 def memory_title(report: Report) -> str:
-    return f"Memory in {report.dtype}, the textbook's least bound"
+    return f"Memory in {report.dtype}, as textbooks count it"
 
 
 def memory(report: Report) -> list[Sum]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import wrap
 from typing import NamedTuple, TextIO
 
@@ -28,15 +28,25 @@ class Line(NamedTuple):
 
 def write(report: Report, columns: Sequence[Column] | None = None, stream: TextIO | None = None) -> None:
     """Write a report to a stream (standard output): within its width and in colour where it is a terminal."""
+    put(lambda width: lines(report, columns, width), stream)
+
+
+def put(drawn: Callable[[int | None], list[Line]], stream: TextIO | None = None) -> None:
+    """Write lines that are drawn for a width: a terminal's, in colour; none for any other stream.
+
+    What a stream's encoding has no sign for is a question mark.
+    """
     stream = sys.stdout if stream is None else stream
     if not stream.isatty():
-        stream.write("\n".join(line.text for line in lines(report, columns)) + "\n")
+        encoding = stream.encoding or "utf-8"
+        text = "\n".join(line.text for line in drawn(None)) + "\n"
+        stream.write(text.encode(encoding, "replace").decode(encoding))
         return
     from rich.console import Console
     from rich.text import Text
 
     console = Console(file=stream, highlight=False)
-    for line in lines(report, columns, console.width):
+    for line in drawn(console.width):
         console.print(Text(line.text, line.style), soft_wrap=True)
 
 
@@ -139,7 +149,7 @@ def _totals(report: Report) -> list[Line]:
     for row in memory(report):
         drawn.append(Line(f"  {row.name}: {size_text(row.size)}"))
         drawn += [Line(f"    {'+' if position else '='} {term}", "dim") for position, term in enumerate(row.terms)]
-    return drawn
+    return [*drawn, Line("  what torch really holds: `cnncalc memory FILE --training`", "dim")]
 
 
 def _remarks(report: Report) -> list[Line]:

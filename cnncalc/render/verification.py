@@ -22,6 +22,7 @@ def text(found: Found) -> str:
     lines = []
     for network, report in found:
         lines.append(_headline(report))
+        lines += [f"  {told}" for told in _unequal(report)]
         lines += [f"\n{render(diagnostic)}\n" for diagnostic in _diagnostics(network, report)]
     if len(found) > 1:
         lines.append(_overall(found))
@@ -46,6 +47,8 @@ def markdown(found: Found) -> str:
         for diagnostic in _diagnostics(network, report):
             place = f" ({diagnostic.span})" if diagnostic.span else ""
             lines += ["", f"- {diagnostic.message}{place}"]
+        for told in _unequal(report):
+            lines += ["", f"- {report.name or report.source}: {told}"]
     return "\n".join(lines) + "\n"
 
 
@@ -65,6 +68,8 @@ def junit(found: Found) -> str:
             case = ElementTree.SubElement(suite, "testcase", classname=report.source, name=name)
             if failed:
                 ElementTree.SubElement(case, "failure", message=failed[0]).text = "\n".join(failed)
+            if name == "totals" and (told := _unequal(report)):
+                ElementTree.SubElement(case, "system-out").text = "\n".join(told)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -72,14 +77,26 @@ def junit(found: Found) -> str:
 def _headline(report: Verification) -> str:
     agree = report.compared - len(report.disagreements)
     told = f"{agree:,} of {report.compared:,} comparisons agree"
-    how = f"torch {report.torch} on {report.device}, batch of {report.batch}, {report.dtype}"
-    return f"{report.name or report.source} ({report.source}): {told} ({how})"
+    return f"{report.name or report.source} ({report.source}): {told} ({report.conditions})"
+
+
+def _unequal(report: Verification) -> list[str]:
+    """What agrees of a whole network without being equal, such as bounds and two sides' words for the same refusal."""
+    from cnncalc.pytorch.verify import text as answer
+
+    return [
+        f"{total.quantity}: {answer(total.engine)} by cnncalc, {answer(total.torch)} in torch ({total.note})"
+        for total in report.totals
+        if total.agrees and total.engine != total.torch
+    ]
 
 
 def _quantities(found: Found) -> list[tuple[str, str]]:
     """How often each quantity was compared, and how often it differs."""
     every = [comparison for _, report in found for _, comparison in report]
-    compared: Counter[str] = Counter(comparison.quantity for comparison in every)
+    compared: Counter[str] = Counter()
+    for comparison in every:
+        compared[comparison.quantity] += comparison.count
     differ: Counter[str] = Counter(comparison.quantity for comparison in every if not comparison.agrees)
     return [
         (quantity, f"{count:,} compared" + (f", {differ[quantity]:,} differ" if differ[quantity] else ""))

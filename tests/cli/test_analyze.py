@@ -41,7 +41,7 @@ multiplies   11,328  multiplications an image, all layers
 activations     773  output values an image, 3,092 bytes (3.1 kB)
 depth             3  weighted layers deep: 2 convolutions, 1 dense layer
 
-Memory in float32, the textbook's least bound
+Memory in float32, as textbooks count it
   predicting 1 image: 6,292 bytes (6.3 kB)
     = 1,536 bytes of two consecutive layers' outputs (`pair.0.relu` and what it reads)
     + 4,756 bytes of parameters
@@ -49,6 +49,7 @@ Memory in float32, the textbook's least bound
     = 384 bytes of input
     + 3,092 bytes of every layer's output
     + 4,756 bytes of parameters
+  what torch really holds: `cnncalc memory FILE --training`
 """
 
 

@@ -31,9 +31,9 @@ SMALL = """\
 - multiplies: 3,480 (multiplications an image, all layers)
 - activations: 413 (output values an image, 1,652 bytes (1.7 kB))
 - depth: 3 (weighted layers deep: 2 convolutions, 1 dense layer)
-- Memory in float32, the textbook's least bound, predicting 1 image: 2,244 bytes (2.2 kB) = \
+- Memory in float32, as textbooks count it, predicting 1 image: 2,244 bytes (2.2 kB) = \
 1,152 bytes of two consecutive layers' outputs (`add` and what it reads) + 1,092 bytes of parameters
-- Memory in float32, the textbook's least bound, training a batch of 1: 3,128 bytes (3.1 kB) = \
+- Memory in float32, as textbooks count it, training a batch of 1: 3,128 bytes (3.1 kB) = \
 384 bytes of input + 1,652 bytes of every layer's output + 1,092 bytes of parameters
 """
 

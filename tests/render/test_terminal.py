@@ -49,7 +49,7 @@ multiplies   3,480  multiplications an image, all layers
 activations    413  output values an image, 1,652 bytes (1.7 kB)
 depth            3  weighted layers deep: 2 convolutions, 1 dense layer
 
-Memory in float32, the textbook's least bound
+Memory in float32, as textbooks count it
   predicting 1 image: 2,244 bytes (2.2 kB)
     = 1,152 bytes of two consecutive layers' outputs (`add` and what it reads)
     + 1,092 bytes of parameters
@@ -57,6 +57,7 @@ Memory in float32, the textbook's least bound
     = 384 bytes of input
     + 1,652 bytes of every layer's output
     + 1,092 bytes of parameters
+  what torch really holds: `cnncalc memory FILE --training`
 """
 
 
@@ -74,7 +75,7 @@ def test_a_batch(batch_of_8: Report) -> None:
     assert (
         written.partition("\n\nMemory")[2]
         == """\
- in float16, the textbook's least bound
+ in float16, as textbooks count it
   predicting 1 image: 1,122 bytes (1.1 kB)
     = 576 bytes of two consecutive layers' outputs (`add` and what it reads)
     + 546 bytes of parameters
@@ -85,6 +86,7 @@ def test_a_batch(batch_of_8: Report) -> None:
     = 1,536 bytes of input
     + 6,608 bytes of every layer's output
     + 546 bytes of parameters
+  what torch really holds: `cnncalc memory FILE --training`
 """
     )
 

@@ -1,0 +1,65 @@
+"""Which files are documents: those named, and in folders those that read like one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Source
+from cnncalc.language.load import EXTENDING
+from cnncalc.language.source import Mapping, parse
+
+SUFFIXES = (".yaml", ".yml")
+SKIPPED = ("node_modules", "__pycache__", "site-packages")
+
+_LAYERS, _INPUT = re.compile(r"^layers:", re.MULTILINE), re.compile(r"^inputs?:", re.MULTILINE)
+_EXTENDS = re.compile(r"^extends: *[\w./-]+\.ya?ml *(#.*)?$", re.MULTILINE)
+
+
+def documents(paths: Sequence[str], only: bool = False) -> list[str]:
+    """The documents of files and folders, in order, each once; files are taken at their word, folders are looked through.
+
+    With `only`, files that are there and are no documents are passed over, too. Raises `DocumentError` where a folder
+    holds none.
+    """
+    found: dict[str, None] = {}
+    for path in paths:
+        if not Path(path).is_dir():
+            if not (only and Path(path).is_file() and not is_document(Path(path))):
+                found[path] = None
+            continue
+        inside = [str(file) for file in _files(Path(path)) if is_document(file)]
+        if not inside:
+            help = "a document is a YAML file with `layers` and an `input`, or one that `extends` another"
+            raise DocumentError(Diagnostic("no-documents", f"there is no document in {path}", help=help))
+        found.update(dict.fromkeys(inside))
+    return list(found)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """YAML files below a folder, by name; hidden folders and installed packages are left out."""
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or entry.name in SKIPPED:
+            continue
+        if entry.is_dir():
+            yield from _files(entry)
+        elif entry.suffix in SUFFIXES and entry.is_file():
+            yield entry
+
+
+def is_document(file: Path) -> bool:
+    """Whether a file has the keys of a document, at the beginning of lines where it is no YAML (a slip makes it none)."""
+    try:
+        text = file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return False
+    try:
+        root = parse(Source(str(file), text), Findings())
+    except DocumentError:
+        return bool(_LAYERS.search(text) and _INPUT.search(text)) or bool(_EXTENDS.search(text))
+    if not isinstance(root, Mapping):
+        return False
+    if "extends" in root.entries:
+        return set(root.entries) <= set(EXTENDING)
+    return "layers" in root.entries and bool({"input", "inputs"} & root.entries.keys())

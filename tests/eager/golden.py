@@ -1,0 +1,308 @@
+"""Small networks, and what torch held after every operator as it ran them: `tests/data/eager_events.txt`.
+
+`python tests/eager/golden.py` measures again and writes that file, with the torch that is installed. The numbers are
+torch's own, from its profiler (`cnncalc.pytorch.memory`): none is the model's. Sizes differ, so that no two rules that
+take one size for another make the same number: 3 images of 6 rows, 9 columns and 12 channels.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cnncalc
+from cnncalc.eager import Setup
+from cnncalc.graph import Network
+
+DATA = Path(__file__).parents[1] / "data" / "eager_events.txt"
+
+# The layers behind a `prelu`, which makes their input want a gradient and does not need its own output.
+LAYERS = {
+    "conv": "{conv: {out_channels: 5, kernel_size: [3, 2], stride: [1, 2], padding: 1}}",
+    "conv-grouped": "{conv: {out_channels: 8, kernel_size: 3, groups: 4, dilation: 2, bias: false}}",
+    "conv-same-even": "{conv: {out_channels: 5, kernel_size: 4, padding: same}}",
+    "conv-padded-apart": "{conv: {out_channels: 5, kernel_size: 3, padding: [[0, 1], [2, 1]]}}",
+    "conv-partial": "{conv: {out_channels: 3, kernel_size: 3, connections: [[0, 1], [2, 3, 4, 5], [6, 7, 11]]}}",
+    "conv-relu": "{conv: {out_channels: 5, kernel_size: 3, activation: relu}}",
+    "conv-silu": "{conv: {out_channels: 5, kernel_size: 3, activation: silu}}",
+    "conv-sigmoid": "{conv: {out_channels: 5, kernel_size: 3, activation: sigmoid}}",
+    "depthwise_conv": "{depthwise_conv: {kernel_size: 3, padding: 1}}",
+    "conv_transpose": "{conv_transpose: {out_channels: 5, kernel_size: 2, stride: 2}}",
+    "conv_transpose-cropped": "{conv_transpose: {out_channels: 5, kernel_size: 3, padding: [[1, 0], [0, 1]]}}",
+    "locally_connected": "{locally_connected: {out_channels: 4, kernel_size: [2, 3], stride: 2}}",
+    "locally_connected-dilated": "{locally_connected: {out_channels: 4, kernel_size: 2, dilation: 2, padding: 1}}",
+    "linear": "{linear: 10}",
+    "linear-no-bias": "{linear: {out_features: 10, bias: false}}",
+    "linear-after-linear": "{linear: {out_features: 10, activation: relu}}, {linear: 7}",
+    "rbf": "{rbf: 10}",
+    "rbf-trainable": "{rbf: {out_features: 10, trainable: true}}",
+    "max_pool": "{max_pool: {kernel_size: [3, 2], stride: 2}}",
+    "max_pool-padded-apart": "{max_pool: {kernel_size: 3, padding: [[0, 1], [1, 0]]}}",
+    "avg_pool": "{avg_pool: {kernel_size: 3, stride: 2, padding: 1}}",
+    "avg_pool-padded-apart": "{avg_pool: {kernel_size: 3, padding: [[0, 1], [1, 0]]}}",
+    "lp_pool": "{lp_pool: {kernel_size: 2, norm_type: 2}}",
+    "depth_pool": "{depth_pool: 4}",
+    "depth_pool-avg": "{depth_pool: {kernel_size: 3, mode: avg}}",
+    "adaptive_avg_pool": "{adaptive_avg_pool: [4, 7]}",
+    "adaptive_avg_pool-1": "{adaptive_avg_pool: 1}",
+    "adaptive_max_pool": "{adaptive_max_pool: [4, 7]}",
+    "global_avg_pool": "global_avg_pool",
+    "global_max_pool": "global_max_pool",
+    "subsample": "{subsample: {kernel_size: 2, activation: tanh}}",
+    "maxout": "{maxout: 3}",
+    "batch_norm": "batch_norm",
+    "batch_norm-plain": "{batch_norm: {affine: false, track_running_stats: false}}",
+    "group_norm": "{group_norm: 4}",
+    "layer_norm": "layer_norm",
+    "layer_norm-channels": "{layer_norm: {axes: channels}}",
+    "instance_norm": "instance_norm",
+    "instance_norm-full": "{instance_norm: {affine: true, track_running_stats: true}}",
+    "local_response_norm": "{local_response_norm: 5}",
+    "l2_norm": "l2_norm",
+    "scale": "{scale: {bias: true}}",
+    "scale-no-bias": "{scale: {bias: false}}",
+    "relu": "relu",
+    "relu6": "relu6",
+    "leaky_relu": "{leaky_relu: 0.1}",
+    "prelu": "{prelu: in_channels}",
+    "elu": "elu",
+    "selu": "selu",
+    "gelu": "gelu",
+    "silu": "silu",
+    "mish": "mish",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "softplus": "softplus",
+    "hard_swish": "hard_swish",
+    "hard_sigmoid": "hard_sigmoid",
+    "softmax": "softmax",
+    "log_softmax": "log_softmax",
+    "dropout": "{dropout: 0.5}",
+    "dropout-0": "{dropout: 0}",
+    "drop_path": "{drop_path: 0.2}",
+    "flatten": "flatten",
+    "reshape": "{reshape: [8, 3, -1]}",
+    "permute": "{permute: [1, 2, 0]}",
+    "pad": "{pad: [[0, 1], [2, 3]]}",
+    "pad-reflect": "{pad: {padding: 2, mode: reflect}}",
+    "pad-replicate": "{pad: {padding: [1, 2], mode: replicate}}",
+    "pad-circular": "{pad: {padding: [1, 2], mode: circular}}",
+    "crop": "{crop: [4, 5]}",
+    "upsample": "{upsample: {scale_factor: 2}}",
+    "upsample-bilinear": "{upsample: {size: [7, 11], mode: bilinear}}",
+    "pixel_shuffle": "{pixel_shuffle: 2}",
+    "space_to_depth": "{space_to_depth: 3}",
+    "channel_shuffle": "{channel_shuffle: 4}",
+    "slice": "{slice: {start: 1, stop: 8, step: 3}}",
+    "slice-whole": "{slice: {stop: 12}}",
+    "identity": "identity",
+    "add": "{add: [{conv: {out_channels: 12, kernel_size: 1}}, identity]}",
+    "add-of-three": "{add: [relu, identity, tanh]}",
+    "add-to-itself": "{add: [identity, identity]}",
+    "add-over-maps": "{add: [global_avg_pool, identity]}",
+    "concat": "{concat: [{conv: {out_channels: 5, kernel_size: 1}}, identity, relu]}",
+    "concat-of-rows": "{concat: {paths: [relu, identity], axis: 1}}",
+    "multiply": "{multiply: [[global_avg_pool, sigmoid], identity]}",
+    "multiply-by-itself": "{multiply: [identity, identity]}",
+    "subtract": "{subtract: [identity, relu]}",
+    "divide": "{divide: [identity, sigmoid]}",
+    "divide-by-a-map": "{divide: [sigmoid, [global_avg_pool, sigmoid]]}",
+    "mean": "{mean: [relu, tanh, identity]}",
+    # in place
+    "relu-in-place": "{relu: {inplace: true}}",
+    "relu6-in-place": "{relu6: {inplace: true}}",
+    "leaky_relu-in-place": "{leaky_relu: {inplace: true}}",
+    "elu-in-place": "{elu: {inplace: true}}",
+    "selu-in-place": "{selu: {inplace: true}}",
+    "silu-in-place": "{silu: {inplace: true}}",
+    "mish-in-place": "{mish: {inplace: true}}",
+    "hard_swish-in-place": "{hard_swish: {inplace: true}}",
+    "hard_sigmoid-in-place": "{hard_sigmoid: {inplace: true}}",
+    "dropout-in-place": "{dropout: {p: 0.5, inplace: true}}",
+    "dropout-in-place-on-a-view": "flatten, {dropout: {p: 0.5, inplace: true}}",
+    "silu-in-place-on-a-part": "{slice: {stop: 5}}, {silu: {inplace: true}}",
+    # what a layer leaves to the next: an order of dimensions, gaps
+    "behind-a-permutation": "{permute: [1, 0, 2]}, relu, {max_pool: 2}, {linear: 7}",
+    "conv-behind-channels-last": "{layer_norm: {axes: channels}}, {conv: {out_channels: 5, kernel_size: 3}}, flatten",
+    "norm-behind-channels-last": "{layer_norm: {axes: channels}}, batch_norm, {group_norm: 3}",
+    "norm-of-a-part": "{slice: {stop: 8}}, {group_norm: 2}, {instance_norm: {affine: true}}",
+    "shuffle-behind-channels-last": "{layer_norm: {axes: channels}}, {channel_shuffle: 3}, {space_to_depth: 3}",
+    "concat-of-channels-last": "{layer_norm: {axes: channels}}, {concat: [relu, identity]}, {pad: 1}",
+    "pools-behind-channels-last": "{layer_norm: {axes: channels}}, {avg_pool: 2}, {max_pool: 2}, global_avg_pool",
+    "mean-of-channels-last": "{layer_norm: {axes: channels}}, {adaptive_avg_pool: 1}",
+    "upsample-of-channels-last": "{layer_norm: {axes: channels}}, {upsample: {scale_factor: 2}}, relu",
+    "rows-by-columns": "flatten, {permute: [0]}, {linear: 5}",
+    # how gradients meet
+    "read-twice": "relu, {add: [tanh, sigmoid]}",
+    "read-three-times": "relu, {add: [tanh, {conv: {out_channels: 12, kernel_size: 1}}, sigmoid]}",
+    "residual": "batch_norm, {add: [identity, [{conv: {out_channels: 12, kernel_size: 1}}, batch_norm]]}, relu",
+    "residual-twice": "{add: [identity, [relu, {conv: {out_channels: 12, kernel_size: 1}}]], repeat: 2}",
+    "dense": "{concat: [identity, [batch_norm, {conv: {out_channels: 4, kernel_size: 1}}]], repeat: 2}",
+    "concat-of-the-same": "relu, {concat: [identity, identity, tanh]}",
+    "a-gate": "{multiply: [[global_avg_pool, {conv: {out_channels: 12, kernel_size: 1}}, sigmoid], identity]}",
+    "mean-of-shared": "relu, {mean: [identity, identity]}",
+    "pooled-twice": "relu, {add: [[global_avg_pool], [global_max_pool]]}",
+    "summed-views": "relu, {add: [{permute: [0, 1, 2]}, {reshape: [12, 6, 9]}]}",
+}
+
+# The same in one and in three spatial dimensions.
+RANKS = {"1d": "13x6", "3d": "4x5x7x6"}
+OF_ANY_RANK = {
+    "conv": "{conv: {out_channels: 4, kernel_size: 3}}",
+    "conv_transpose": "{conv_transpose: {out_channels: 4, kernel_size: 2, stride: 2}}",
+    "max_pool": "{max_pool: 2}",
+    "avg_pool": "{avg_pool: 2}",
+    "adaptive_avg_pool": "{adaptive_avg_pool: 3}",
+    "adaptive_avg_pool-1": "{adaptive_avg_pool: 1}",
+    "adaptive_max_pool": "{adaptive_max_pool: 3}",
+    "lp_pool": "{lp_pool: {kernel_size: 2, norm_type: 3}}",
+    "local_response_norm": "{local_response_norm: 3}",
+    "instance_norm": "{instance_norm: {affine: true}}",
+    "conv-behind-channels-last": "{layer_norm: {axes: channels}}, {conv: {out_channels: 4, kernel_size: 3}}",
+    "upsample": "{upsample: {scale_factor: 2}}",
+    "pad-replicate": "{pad: {padding: 1, mode: replicate}}",
+    "locally_connected": "{locally_connected: {out_channels: 2, kernel_size: 2}}",
+}
+
+# In batches of one image, whose parts along the channels have no gaps.
+OF_ONE_IMAGE = ("concat", "dense", "max_pool", "channel_shuffle", "norm-of-a-part", "read-twice")
+
+# Where the model is known to be wrong, and how.
+WRONG = {
+    "norm-of-a-part/train-one-image": "an affine instance norm's parameters are repeated once: torch takes no sum",
+}
+
+# The input of a first layer wants no gradient.
+FIRST = {
+    "first-conv": "input: 6x9x12\nlayers: [{conv: {out_channels: 4, kernel_size: 3}}]",
+    "first-linear": "input: 6x9x12\nlayers: [{linear: 7}]",
+    "first-dropout": "input: 6x9x12\nlayers: [{dropout: 0.5}, {linear: 7}]",
+    "first-batch_norm": "input: 6x9x12\nlayers: [batch_norm]",
+    "first-multiply": "input: 6x9x12\nlayers: [{multiply: [identity, {depthwise_conv: 1}]}, {max_pool: 2}]",
+    "first-divide": "input: 6x9x12\nlayers: [{divide: [{depthwise_conv: 1}, identity]}, {max_pool: 2}]",
+    "first-max_pool-1d": "input: 13x6\nlayers: [{max_pool: 2}, {linear: 5}]",
+    "local_response_norm-0d": "input: [10]\nlayers: [prelu, {local_response_norm: 3}]",
+}
+
+# Outputs of which cross-entropy is taken: one class an image, one a place, and of several outputs.
+CLASSES = {
+    "classes": "input: 6x9x12\nlayers: [{linear: 7}]",
+    "classes-1d": "input: 13x6\nlayers: [{conv: {out_channels: 4, kernel_size: 3}}]",
+    "classes-2d": "input: 6x9x12\nlayers: [{conv: {out_channels: 4, kernel_size: 3}}]",
+    "classes-3d": "input: 4x5x7x6\nlayers: [{conv: {out_channels: 4, kernel_size: 3}}]",
+    "three-heads": """
+input: 6x9x12
+layers:
+  - {conv: {out_channels: 4, kernel_size: 3}, name: stem}
+  - {linear: 7, name: a}
+  - {linear: 5, name: b, from: stem}
+  - {linear: 6, name: c, from: stem}
+outputs: [a, b, c]
+""",
+}
+
+# For whole steps: some of everything that is usual.
+USUAL = """
+input: 6x9x12
+layers:
+  - {conv: {out_channels: 8, kernel_size: 3, padding: 1, bias: false}, name: stem}
+  - batch_norm
+  - {relu: {inplace: true}}
+  - {max_pool: 2}
+  - {add: [identity, [{conv: {out_channels: 8, kernel_size: 3, padding: 1}, name: branch}, batch_norm]], name: joined}
+  - {linear: 10, name: hidden}
+  - {dropout: 0.5}
+  - {linear: 7, name: head}
+"""
+
+# How a network runs. `train` is forward and backward alone, from a gradient of ones.
+ONE_STEP: dict[str, Any] = {"training": True, "optimizer": "", "steps": 1}
+TWO_STEPS: dict[str, Any] = {"training": True, "steps": 2}
+MODES: dict[str, dict[str, Any]] = {
+    "predict": {},
+    "train": {**ONE_STEP, "loss": "none"},
+    "train-one-image": {**ONE_STEP, "loss": "none", "batch": 1},
+    "classes": ONE_STEP,
+    "float64": {**ONE_STEP, "dtype": "float64"},
+    "bfloat16": {**ONE_STEP, "dtype": "bfloat16"},
+    **{name: {**TWO_STEPS, "optimizer": name} for name in ("sgd", "momentum", "adam", "adamw")},
+    **{
+        f"{name}-decay": {**TWO_STEPS, "optimizer": name, "weight_decay": True}
+        for name in ("sgd", "momentum", "adam", "adamw")
+    },
+    "frozen-stem": {**TWO_STEPS, "optimizer": "adam", "frozen": ("stem.*", "batch_norm*", "branch.bias")},
+    "frozen-weights": {**TWO_STEPS, "optimizer": "momentum", "frozen": ("*.weight", "branch.bias")},
+    "frozen-hidden": {**TWO_STEPS, "optimizer": "sgd", "frozen": ("hidden.*",)},
+    "frozen": {**TWO_STEPS, "optimizer": "adam", "frozen": ("*",)},
+}
+
+
+class Golden(NamedTuple):
+    """A network, and the mode that it runs in."""
+
+    name: str
+    text: str
+    mode: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}/{self.mode}"
+
+    @property
+    def network(self) -> Network:
+        return cnncalc.loads(self.text)
+
+    @property
+    def setup(self) -> Setup:
+        return Setup(**{"batch": 3, **MODES[self.mode]})
+
+
+def every() -> Iterator[Golden]:
+    behind_prelu = {name: f"input: 6x9x12\nlayers: [prelu, {layers}]" for name, layers in LAYERS.items()}
+    for rank, input in RANKS.items():
+        for name, layers in OF_ANY_RANK.items():
+            behind_prelu[f"{name}-{rank}"] = f"input: {input}\nlayers: [prelu, {layers}]"
+    for name, text in behind_prelu.items():
+        yield Golden(name, text, "predict")
+        yield Golden(name, text, "train")
+    for name in OF_ONE_IMAGE:
+        yield Golden(name, behind_prelu[name], "train-one-image")
+    for name, text in FIRST.items():
+        yield Golden(name, text, "predict")
+        yield Golden(name, text, "train")
+    for name, text in CLASSES.items():
+        yield Golden(name, text, "classes")
+    for mode in MODES:
+        if mode not in ("train", "train-one-image"):
+            yield Golden("usual", USUAL, mode)
+
+
+def written() -> dict[str, tuple[int, list[tuple[str, int]]]]:
+    """What is in the file, by the id of a row: the bytes at rest, and each operator with the bytes live behind it."""
+    found = {}
+    for line in DATA.read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        id, at_rest, operators = line.split(" | ")
+        pairs = [operator.split(" ") for operator in operators.split(", ")] if operators else []
+        found[id] = int(at_rest), [(name, int(at_rest) + int(more)) for name, more in pairs]
+    return found
+
+
+def measure() -> Iterator[str]:
+    import torch
+
+    from cnncalc.pytorch.memory import measured
+
+    yield f"# torch {torch.__version__}: bytes at rest, and each operator with the bytes above those as it returns"
+    for golden in every():
+        found = measured(golden.network, golden.setup)
+        operators = [f"{operator} {live - found.at_rest}" for step in found.steps for operator, live in step]
+        yield f"{golden.id} | {found.at_rest} | {', '.join(operators)}"
+
+
+if __name__ == "__main__":
+    sys.stderr.write(f"writing {DATA}\n")
+    DATA.write_text("".join(f"{line}\n" for line in measure()))
