@@ -295,23 +295,9 @@ def _peak(run: Timeline) -> Peak:
 
 def _tensors(run: Timeline, index: int) -> list[Tensor]:
     """What is alive at an event, the largest first."""
-    live = [
-        record
-        for record in run._records
-        if record.bytes and record.born <= index and (record.died < 0 or index < record.died)
-    ]
-    live.sort(key=lambda record: -record.bytes)
     return [
-        Tensor(
-            bytes=held.bytes,
-            shape=list(held.shape),
-            category=held.category,
-            layer=held.layer,
-            operator=held.operator,
-            name=held.name,
-            output=record.role == "activations" and bool(held.layer),
-        )
-        for record, held in zip(live, run.held(index), strict=True)
+        Tensor(held.bytes, list(held.shape), held.category, held.layer, held.operator, held.name, held.output)
+        for held in run.held(index)
     ]
 
 

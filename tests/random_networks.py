@@ -475,7 +475,7 @@ MERGES = tuple(kind for kind, layer in KINDS.items() if issubclass(layer, Merge)
 
 @st.composite
 def setups(draw: Draw, network: Network) -> Setup:
-    """A training of that network: a batch of up to 3, any number format, optimizer and loss; parts frozen, run again."""
+    """A training of that network: a batch of up to 3, any number format and loss; parts frozen, parts checkpointed."""
     dtype = draw(st.sampled_from(["float32", "float32", "float32", "float64", "bfloat16", "float16"]))
     trained = [
         f"{node.name}.{parameter.name}"

@@ -129,7 +129,6 @@ UPWARDS = {
 TOGETHER = {
     ("eager.machine", "eager.autograd"): "for its type: a tensor knows the node that made it",
     ("eager.machine", "eager.checkpoint"): "for its type: a machine knows the region that it runs",
-    ("eager.views", "eager.pointwise"): "in a function: circular padding copies into its views",
 }
 
 # What a part of the program may import besides the standard library.

@@ -14,10 +14,13 @@ import typer
 
 from cnncalc.cli.analyze import analyze
 from cnncalc.cli.check import check
+from cnncalc.cli.diff import diff
 from cnncalc.cli.export import app as export
 from cnncalc.cli.fit import fit
+from cnncalc.cli.lock import lock
 from cnncalc.cli.memory import memory
 from cnncalc.cli.reference import kinds, zoo
+from cnncalc.cli.schema import schema
 from cnncalc.cli.verify import verify
 from cnncalc.diagnostics import DocumentError, render
 
@@ -33,9 +36,12 @@ app.command()(memory)
 app.command()(fit)
 app.command()(verify)
 app.command()(check)
+app.command()(lock)
+app.command()(diff)
 app.add_typer(export, name="export")
 app.command()(zoo)
 app.command()(kinds)
+app.command()(schema)
 
 
 def _version(wanted: bool) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +16,9 @@ from cnncalc.diagnostics import Diagnostic, DocumentError
 
 if TYPE_CHECKING:
     from cnncalc.checks import Outcome
+
+
+MOST_SUMMARY = 1 << 20  # bytes that GitHub takes as the summary of a step
 
 
 class Format(StrEnum):
@@ -52,15 +58,18 @@ def check(
 
     held = holder(lock, update) or check_document
     outcomes = [held(path) for path in documents(paths or ["."], only_documents)]
-    write = {
+    folder = folder_in_repository()
+    write: dict[Format, Callable[[list[Outcome]], str]] = {
         Format.text: rendered.text,
         Format.json: rendered.json,
-        Format.github: rendered.github,
+        Format.github: partial(rendered.github, folder=folder),
         Format.junit: rendered.junit,
-        Format.sarif: rendered.sarif,
+        Format.sarif: partial(rendered.sarif, folder=folder),
         Format.markdown: rendered.markdown,
-    }[format]
-    sys.stdout.write(write(outcomes))
+    }
+    sys.stdout.write(write[format](outcomes))
+    if format is Format.github:
+        add_to_summary(rendered.markdown(outcomes))
     code = max((outcome.exit_code for outcome in outcomes), default=0)
     if code:
         raise typer.Exit(code)
@@ -76,3 +85,31 @@ def holder(lock: bool, update: bool) -> Callable[[str], Outcome] | None:
     from cnncalc.lock import check_lock, update_lock
 
     return update_lock if update else check_lock
+
+
+def folder_in_repository() -> str:
+    """This folder as seen from the repository that GitHub works on, whose paths annotations have; nothing elsewhere."""
+    root = os.environ.get("GITHUB_WORKSPACE")
+    here = Path.cwd().resolve()
+    if not root or not here.is_relative_to(Path(root).resolve()):
+        return ""
+    return here.relative_to(Path(root).resolve()).as_posix()
+
+
+def add_to_summary(report: str) -> None:
+    """Append a report to the summary of the step that GitHub runs; where that cannot be, the check is as good."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with open(path, "ab") as stream:
+            written = stream.tell()
+            data = ("\n" if written else "").encode() + report.encode()
+            if written + len(data) > MOST_SUMMARY:
+                rest = b"\nThe rest did not fit.\n"
+                room = max(0, MOST_SUMMARY - written - len(rest))
+                data = data[: data.rfind(b"\n", 0, room) + 1] + rest
+            stream.write(data if written + len(data) <= MOST_SUMMARY else b"")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        sys.stderr.write(f"warning: the step's summary cannot be written: {reason}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,8 +46,13 @@ def asked(
     amp: str | None,
     device: str,
     batch: int = 1,
+    mistakes: Sequence[Diagnostic] = (),
 ) -> Setup:
-    """The run that was asked for. Raises `DocumentError` for options that do not go together, all of them at once."""
+    """The run that was asked for.
+
+    Raises `DocumentError` for options that do not go together, all of them at once and a command's own
+    `mistakes` with them.
+    """
     from cnncalc.eager.setup import OPTIMIZERS, Setup
 
     of_training = {
@@ -56,16 +62,17 @@ def asked(
         "--freeze": bool(freeze),
         "--checkpoint": bool(checkpoint),
     }
-    mistakes = [] if training else [_needs_training(option) for option, given in of_training.items() if given]
+    wrong = [] if training else [_needs_training(option) for option, given in of_training.items() if given]
     if weight_decay and optimizer == "none":
         message = "`--weight-decay` is an optimizer's, and there is none"
-        mistakes.append(Diagnostic("needs-optimizer", message, help="leave out one of the two"))
+        wrong.append(Diagnostic("needs-optimizer", message, help="leave out one of the two"))
+    wrong += mistakes
     if optimizer is not None and optimizer not in (*OPTIMIZERS, "none"):
         help = did_you_mean(near(optimizer, OPTIMIZERS), f"known: {', '.join(OPTIMIZERS)}, none")
         message = f"`{optimizer}` is not an optimizer of the memory model"
-        mistakes.append(Diagnostic("unknown-optimizer", message, help=help))
-    if mistakes:
-        raise DocumentError(*mistakes)
+        wrong.append(Diagnostic("unknown-optimizer", message, help=help))
+    if wrong:
+        raise DocumentError(*wrong)
     return Setup(
         batch=batch,
         dtype=dtype,

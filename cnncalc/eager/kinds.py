@@ -79,7 +79,7 @@ def conv(call: Call, x: Tensor) -> Tensor:
         return partial_conv(call, x)
     axes = _axes(call, x)
     if not _symmetric(axes) or any(_extra(axes)):
-        output = kernels.convolution(views.pad(x, _around(axes)), _weight(call), call["bias"], call.output)
+        output = kernels.convolution(kernels.pad(x, _around(axes)), _weight(call), call["bias"], call.output)
     else:
         output = kernels.convolution(x, _weight(call), call["bias"], call.output)
     return _fused(call, output)
@@ -89,7 +89,7 @@ def partial_conv(call: Call, x: Tensor) -> Tensor:
     """One group a pair of maps, the pairs of an output summed."""
     counts = [len(read) for read in call.layer.connections]
     batch, _, *positions = call.output
-    read = kernels.gathered_channels(views.pad(x, _around(_axes(call, x))), sum(counts))
+    read = kernels.gathered_channels(kernels.pad(x, _around(_axes(call, x))), sum(counts))
     kernel = views.unsqueeze(_weight(call), 1)
     maps = kernels.convolution(read, kernel, None, (batch, sum(counts), *positions))
     del kernel
@@ -116,7 +116,7 @@ def conv_transpose(call: Call, x: Tensor) -> Tensor:
 def locally_connected(call: Call, x: Tensor) -> Tensor:
     axes = _axes(call, x)
     rank = len(axes)
-    windows = views.pad(x, _around(axes))
+    windows = kernels.pad(x, _around(axes))
     for dim, axis in enumerate(axes):
         windows = views.unfold(windows, dim + 2, axis.effective_kernel, axis.stride)
         last = len(windows.shape) - 1
@@ -164,7 +164,7 @@ def max_pool(call: Call, x: Tensor) -> Tensor:
     axes = _axes(call, x)
     if _pools_in_torch(axes):
         return _max_pooled(x, call.output)
-    return _max_pooled(views.pad(x, _around(axes)), call.output)
+    return _max_pooled(kernels.pad(x, _around(axes)), call.output)
 
 
 def _max_pooled(x: Tensor, shape: Sizes) -> Tensor:
@@ -194,12 +194,12 @@ def avg_pool(call: Call, x: Tensor) -> Tensor:
         return _averaged(x, call.output)
     ones = x.like((1, 1, *x.shape[2:]))
     x.tick("new_ones")
-    counted = views.pad(ones, [(axis.before, axis.after) for axis in axes])
+    counted = kernels.pad(ones, [(axis.before, axis.after) for axis in axes])
     del ones
-    padded = views.pad(x, [(axis.before, axis.after) for axis in axes])
+    padded = kernels.pad(x, [(axis.before, axis.after) for axis in axes])
     extra = [(0, more) for more in _extra(axes)]
-    sums = _averaged(views.pad(padded, extra), call.output)
-    counts = _averaged(views.pad(counted, extra), (1, 1, *call.output[2:]))
+    sums = _averaged(kernels.pad(padded, extra), call.output)
+    counts = _averaged(kernels.pad(counted, extra), (1, 1, *call.output[2:]))
     del padded
     return pointwise.divide(sums, counts)
 
@@ -225,7 +225,7 @@ def _positive(x: Tensor) -> Tensor:
 def subsample(call: Call, x: Tensor) -> Tensor:
     axes = _axes(call, x)
     rank = len(axes)
-    sums = pointwise.multiply_by_number(_averaged(views.pad(x, _around(axes)), call.output))
+    sums = pointwise.multiply_by_number(_averaged(kernels.pad(x, _around(axes)), call.output))
     shape = (call.output[1], *[1] * rank)
     output = pointwise.add(
         pointwise.multiply(sums, views.view(_weight(call), shape)), views.view(call.held["bias"], shape)
@@ -324,14 +324,14 @@ def _neighbours_divided(x: Tensor, size: int) -> Tensor:
     around: Pairs = [(size // 2, (size - 1) // 2)]
     if len(x.shape) == 3:
         squares = views.unsqueeze(squares, 1)
-        padded = views.pad(squares, [*around, (0, 0)])
+        padded = kernels.pad(squares, [*around, (0, 0)])
         del squares
         means = views.squeeze(kernels.avg_pool(padded, (x.shape[0], 1, *x.shape[1:]), "avg_pool2d"), 1)
         del padded
     else:
         batch, channels, *sizes = x.shape
         squares = views.view(squares, (batch, 1, channels, sizes[0], prod(sizes[1:])))
-        padded = views.pad(squares, [*around, (0, 0), (0, 0)])
+        padded = kernels.pad(squares, [*around, (0, 0), (0, 0)])
         del squares
         means = views.squeeze(
             kernels.avg_pool(padded, (batch, 1, channels, sizes[0], prod(sizes[1:])), "avg_pool3d"), 1
@@ -400,7 +400,7 @@ def permute(call: Call, x: Tensor) -> Tensor:
 
 
 def pad(call: Call, x: Tensor) -> Tensor:
-    return views.pad(x, sides(call.layer.padding, len(x.shape) - 2, "padding"), call.layer.mode)
+    return kernels.pad(x, sides(call.layer.padding, len(x.shape) - 2, "padding"), call.layer.mode)
 
 
 def crop(call: Call, x: Tensor) -> Tensor:

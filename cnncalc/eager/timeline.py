@@ -41,6 +41,7 @@ class Held:
     layer: str
     operator: str
     name: str
+    output: bool = False  # of a layer
 
 
 class Timeline:
@@ -127,12 +128,13 @@ class Timeline:
         layer = record.name.rpartition(".")[0] if record.role in ("parameters", "buffers") else made.layer
         operator = "" if fixed else made.operator
         return Held(
-            record.bytes,
-            record.shape,
-            self._category(record, index),
-            "" if record.role == "input" else layer,
-            operator,
-            record.name,
+            bytes=record.bytes,
+            shape=record.shape,
+            category=self._category(record, index),
+            layer="" if record.role == "input" else layer,
+            operator=operator,
+            name=record.name,
+            output=record.role == "activations" and bool(layer),
         )
 
     def _category(self, record: Record, index: int) -> str:

@@ -280,53 +280,6 @@ def repeat_rows(x: Tensor, times: int) -> Tensor:
     return rows
 
 
-def pad(x: Tensor, sides: Sequence[tuple[int, int]], mode: str = "constant") -> Tensor:
-    """Values around the spatial dimensions; `circular` writes the input and its borders into a new tensor."""
-    sizes = [size + before + after for size, (before, after) in zip(x.shape[2:], sides, strict=True)]
-    shape = (*x.shape[:2], *sizes)
-    if mode == "circular":
-        return _circular(x, shape, sides)
-    rank = len(sides)
-    operator = {
-        "constant": "constant_pad_nd",
-        "reflect": f"reflection_pad{rank}d",
-        "replicate": f"replication_pad{rank}d",
-    }[mode]
-    padded = x.like(shape, suggested(shape, x.shape, x.strides))
-    x.tick(operator)
-    whole, strides = x.shape, x.strides
-    backward = operator if mode == "constant" else f"{operator}_backward"
-
-    def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = only(gradients)
-        like = (gradient.shape, gradient.strides) if mode == "constant" else (whole, strides)
-        inner = gradient.like(whole, suggested(whole, *like))
-        inner.tick(backward)
-        return [inner]
-
-    record((padded,), "PadBackward0", (x,), formula, () if mode == "constant" else (x,))
-    return padded
-
-
-def _circular(x: Tensor, shape: Sizes, sides: Sequence[tuple[int, int]]) -> Tensor:
-    from cnncalc.eager.pointwise import copy_into
-
-    padded = x.like(shape)
-    x.tick("new_empty")
-    inner, source = padded, x
-    for dim in range(2, len(shape)):
-        inner = part(inner, dim, x.shape[dim])
-    for dim in range(2, len(shape)):
-        source = part(source, dim, x.shape[dim])
-    copy_into(inner, source)
-    for dim in range(len(shape) - 1, 1, -1):
-        for size in sides[dim - 2]:
-            if size > 0:
-                into, read = part(padded, dim, size), part(padded, dim, size)
-                copy_into(into, read)
-    return padded
-
-
 def only(gradients: Gradients) -> Tensor:
     """The gradient of a node's single output."""
     (gradient,) = gradients

@@ -65,7 +65,7 @@ def zoo_names() -> list[str]:
 def read_source(path: str) -> tuple[Source, Path | None]:
     """The text of a path, and the folder that its `extends` looks in."""
     if path == "-":
-        return Source("<stdin>", _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")), None
+        return Source("<stdin>", decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")), None
     file = Path(path)
     try:
         found = file.exists()
@@ -92,10 +92,11 @@ def _read(file: Path, shown: str) -> str:
         raise _refused("cannot-read", f"{shown} cannot be read: {(error.strerror or str(error)).lower()}") from None
     if too_large:
         raise _too_large(shown)
-    return _decoded(data, shown)
+    return decoded(data, shown)
 
 
-def _decoded(data: bytes, shown: str) -> str:
+def decoded(data: bytes, shown: str) -> str:
+    """A document's text from its bytes; `shown` is what messages call it."""
     if len(data) > MAX_BYTES:
         raise _too_large(shown)
     try:

@@ -319,12 +319,26 @@ def measured(network: Network, setup: Setup) -> Measured:
 
 
 def _on_cpu(network: Network, setup: Setup) -> Measured:
-    ready = _Ready(network, setup)
-    at_rest = ready.at_rest
-    kept = ready.kept() if setup.training else {}
-    steps = boundaries_of(ready.runs(), at_rest)
+    with _one_thread():
+        ready = _Ready(network, setup)
+        at_rest = ready.at_rest
+        kept = ready.kept() if setup.training else {}
+        steps = boundaries_of(ready.runs(), at_rest)
     peaks = [max([boundary.live for boundary in step], default=at_rest) for step in steps]
     return Measured(at_rest, peaks, steps, kept, [])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """torch on one thread. The choice between oneDNN's convolution and torch's own looks at the number of threads
+    (`use_mkldnn` in Convolution.cpp, for kernels of one pixel), and the two differ in what they return.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _on_cuda(network: Network, setup: Setup) -> Measured:

@@ -105,8 +105,8 @@ def github(outcomes: Sequence[Outcome], folder: str = "") -> str:
     found = [(outcome, diagnostic) for outcome in outcomes for diagnostic in outcome.diagnostics]
     lines = [_annotation(diagnostic, outcome, folder) for outcome, diagnostic in found[:MOST_ANNOTATIONS]]
     if more := found[MOST_ANNOTATIONS:]:
-        shown = f"GitHub shows {MOST_ANNOTATIONS} annotations of a step"
-        lines.append(f"{_counted(len(more), 'more failure')} without an annotation: {shown}")
+        why = f"GitHub shows {MOST_ANNOTATIONS} of a step, whose summary has all"
+        lines.append(f"{_counted(len(more), 'more error')} without an annotation: {why}")
     return "\n".join([*lines, summary(outcomes)]) + "\n"
 
 
@@ -121,7 +121,7 @@ def _annotation(diagnostic: Diagnostic, outcome: Outcome, folder: str) -> str:
         properties |= {"line": line, "endLine": end_line, **columns}
     properties["title"] = diagnostic.code
     command = {"error": "error", "warning": "warning", "note": "notice"}[diagnostic.severity]
-    written = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
+    written = ",".join(f"{name}={printable(_property(str(value)))}" for name, value in properties.items())
     return f"::{command} {written}::{_data(_prose(diagnostic))}"
 
 
@@ -247,8 +247,8 @@ def _location(span: Span | None, source: str, folder: str) -> dict[str, Any]:
 def _uri(name: str, folder: str) -> str:
     path = _repository_path(name, folder)
     if not _is_absolute(path):
-        return quote(path, safe="/")
-    return f"file:///{quote(path.lstrip('/'), safe='/:')}"
+        return quote(path, safe="/", errors="surrogateescape")
+    return f"file:///{quote(path.lstrip('/'), safe='/:', errors='surrogateescape')}"
 
 
 # Markdown -------------------------------------------------------------------------------------------------------------

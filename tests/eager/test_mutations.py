@@ -49,8 +49,8 @@ MUTANTS: list[Mutant] = [
     ("a reshape is a copy", views.reshape, "if x.strides == contiguous(x.shape) or x.contiguous:", "if False:"),
     ("the gradient of a part is of its size", views._zeros_around, ".like(whole)", ".like()"),
     ("the gradients of joined values are copies", views._cat, "whole.view(own, whole.strides)", "whole.like(own)"),
-    ("zero padding keeps its input", views.pad, '() if mode == "constant" else (x,)', "(x,)"),
-    ("reflected padding keeps nothing", views.pad, '() if mode == "constant" else (x,)', "()"),
+    ("zero padding keeps its input", kernels.pad, '() if mode == "constant" else (x,)', "(x,)"),
+    ("reflected padding keeps nothing", kernels.pad, '() if mode == "constant" else (x,)', "()"),
     ("the gradient of repeated rows is not summed", views.repeat_rows, "whole.like((size,))", "whole.like()"),
     ("zeros of a view's base are the view's", views.as_strided_back, "gradient.like(whole)", "gradient"),
     # element by element

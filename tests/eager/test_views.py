@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cnncalc.eager import views
+from cnncalc.eager import kernels, views
 from cnncalc.eager.machine import Machine, Tensor
 
 Sizes = tuple[int, ...]
@@ -235,7 +235,7 @@ HALF = 3 * 2 * 5 * 6 * 4  # bytes of two of the four channels
         ),
         # 8x9 positions; the gradient of the inner 5x6 is a tensor of its own
         pytest.param(
-            lambda x: views.pad(x, [(1, 2), (0, 3)]),
+            lambda x: kernels.pad(x, [(1, 2), (0, 3)]),
             [MAPS],
             {
                 "shape": (3, 4, 8, 9),
@@ -246,7 +246,7 @@ HALF = 3 * 2 * 5 * 6 * 4  # bytes of two of the four channels
         ),
         # what is repeated keeps the input
         pytest.param(
-            lambda x: views.pad(x, [(1, 2), (0, 3)], "reflect"),
+            lambda x: kernels.pad(x, [(1, 2), (0, 3)], "reflect"),
             [MAPS],
             {
                 "shape": (3, 4, 8, 9),
@@ -257,7 +257,7 @@ HALF = 3 * 2 * 5 * 6 * 4  # bytes of two of the four channels
             id="pad-reflect",
         ),
         pytest.param(
-            lambda x: views.pad(x, [(2, 1)], "replicate"),
+            lambda x: kernels.pad(x, [(2, 1)], "replicate"),
             [(3, 4, 5)],
             {
                 "shape": (3, 4, 8),
@@ -277,7 +277,7 @@ def test_operators(
 
 def test_circular_padding_writes_into_a_new_tensor(told: Callable[..., dict[str, Any]]) -> None:
     """[3, 4, 8] of [3, 4, 5]: the middle, and then what is at either end of it."""
-    found = told(lambda x: views.pad(x, [(2, 1)], "circular"), (3, 4, 5))
+    found = told(lambda x: kernels.pad(x, [(2, 1)], "circular"), (3, 4, 5))
     assert found["shape"] == (3, 4, 8)
     assert found["forward"] == [
         ("new_empty", 384),
@@ -289,7 +289,7 @@ def test_circular_padding_writes_into_a_new_tensor(told: Callable[..., dict[str,
 
 def test_channels_last_stays_so(told: Callable[..., dict[str, Any]]) -> None:
     last: dict[str, Any] = {"strides": (120, 1, 24, 4)}
-    assert told(lambda x: views.pad(x, [(1, 0), (0, 0)]), MAPS, **last)["strides"] == (6 * 6 * 4, 1, 24, 4)
+    assert told(lambda x: kernels.pad(x, [(1, 0), (0, 0)]), MAPS, **last)["strides"] == (6 * 6 * 4, 1, 24, 4)
     assert told(lambda x: views.cat([x, x], 1), MAPS, **last)["strides"] == (240, 1, 48, 8)
     # not all of what is put together
     assert "strides" not in told(lambda x, y: views.cat([x, y], 1), MAPS, MAPS, **last)

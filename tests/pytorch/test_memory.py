@@ -135,21 +135,21 @@ def test_runs_that_follow_one_another() -> None:
     assert boundaries_of([lambda: None, lambda: held.clear()], 56) == [[], []]
 
 
-def test_garbage_from_before_is_not_counted() -> None:
-    """A cycle that holds a tensor would be collected in the middle of the run."""
+def test_garbage_from_before_is_not_freed_on_the_way() -> None:
+    """A cycle that holds a tensor, left by a run before, would be collected as soon as there are enough new objects."""
 
-    def garbage() -> None:
-        cycle: list[Any] = [torch.rand(1000)]
+    def litter() -> None:
+        cycle: list[Any] = [torch.ones(1000)]
         cycle.append(cycle)
 
     x = torch.rand(2)
 
     def run() -> None:
-        for _ in range(2000):
-            [[] for _ in range(10)]
+        objects: list[Any] = [[] for _ in range(200_000)]
         x + x
+        assert objects
 
-    garbage()
+    assert boundaries(litter) == [("ones", 4000)]
     assert boundaries(run) == [("add", 8)]
 
 
@@ -525,6 +525,19 @@ def test_the_callers_random_numbers_and_modes_are_left_alone() -> None:
     verify_memory(cnncalc.loads(SMALL))
     assert torch.equal(torch.rand(5), expected)
     assert torch.is_grad_enabled()
+
+
+def test_torch_runs_on_one_thread_and_has_its_own_back() -> None:
+    """On more, oneDNN takes over some convolutions, and holds the gradient of a frozen weight as that of its bias is made."""
+    network = cnncalc.loads("input: 5x5x3\nlayers: [{conv: {out_channels: 4, kernel_size: 1}}]")
+    setup = Setup(batch=2, training=True, optimizer="", loss="none", frozen=("conv.weight",))
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(measured(network, setup))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(1)
+    assert found[0] == found[1]
 
 
 def test_progress_counts_up() -> None:
