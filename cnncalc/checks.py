@@ -187,9 +187,12 @@ class _Holder:
         return Verdict(expectation.key, expected, shown, failure)
 
     def notes(self, expectation: Expectation) -> tuple[Note, ...]:
-        """Where the layer in question is written."""
+        """Where the layer in question is written; what is summed up over several layers has no one place."""
         value = self.place(expectation)
-        return (Note(f"it is that of `{value.name}`", value.span),) if value is not None and value.span else ()
+        several = expectation.quantity not in ("output", "receptive_field") and len(self.rows(expectation.layer)) > 1
+        if value is None or value.span is None or several:
+            return ()
+        return (Note(f"it is that of `{value.name}`", value.span),)
 
     # Numbers ----------------------------------------------------------------------------------------------------------
 

@@ -43,8 +43,8 @@ class Change:
 class LayerChange:
     """A layer that changed, has another name, or is on one side only: there `changes` is empty.
 
-    `place` is where NEW's document writes it, `used_at` where it uses the blocks around it; for a removed layer both are
-    of `after`, the last layer before it that is still there. `independent` is whether nothing that it reads changed.
+    `place` is where NEW's document writes it, `used_at` where it uses the blocks around it; for a removed layer both
+    are of `after`, the last layer before it that is still there. `independent`: nothing that it reads changed.
     """
 
     status: Status
@@ -139,7 +139,9 @@ def spans(network: Network) -> dict[str, Spans]:
     return {node.name: Spans(node.span, node.uses) for node in network.nodes}
 
 
-def diff(old: Figures, new: Figures, sources: tuple[str, str] = ("", ""), places: Mapping[str, Spans] | None = None) -> Diff:
+def diff(
+    old: Figures, new: Figures, sources: tuple[str, str] = ("", ""), places: Mapping[str, Spans] | None = None
+) -> Diff:
     """What changed; `sources` are the sides' names, `places` where NEW's document has its layers."""
     layers, unchanged = _layers(old.layers, new.layers, places or {})
     return Diff(
@@ -296,12 +298,12 @@ def _of_layer(layer: LayerFigures) -> dict[str, Value]:
     seen = layer.receptive_field
     return {
         "output": layer.output,
+        "kind": layer.kind,
+        "title": layer.title,
         "parameters": layer.parameters,
         "macs": layer.macs,
         "activations": layer.activations,
         "receptive_field": None if seen is None else seen.size,
-        "kind": layer.kind,
-        "title": layer.title,
         "weights": layer.weights,
         "biases": layer.biases,
         "buffers": layer.buffers,

@@ -18,7 +18,7 @@ _EXTENDS = re.compile(r"^extends: *[\w./-]+\.ya?ml *(#.*)?$", re.MULTILINE)
 
 
 def documents(paths: Sequence[str], only: bool = False) -> list[str]:
-    """The documents of files and folders, in order, each once; files are taken at their word, folders are looked through.
+    """The documents of files and folders, in order, each once: files at their word, folders are looked through.
 
     With `only`, files that are there and are no documents are passed over, too. Raises `DocumentError` where a folder
     holds none.
@@ -38,18 +38,24 @@ def documents(paths: Sequence[str], only: bool = False) -> list[str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """YAML files below a folder, by name; hidden folders and installed packages are left out."""
-    for entry in sorted(folder.iterdir()):
+    """YAML files below a folder, by name; hidden folders, installed packages and links to folders are left out."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        message = f"{folder} cannot be read: {(error.strerror or str(error)).lower()}"
+        raise DocumentError(Diagnostic("cannot-read", message)) from None
+    for entry in entries:
         if entry.name.startswith(".") or entry.name in SKIPPED:
             continue
         if entry.is_dir():
-            yield from _files(entry)
+            if not entry.is_symlink():  # it may lead back here
+                yield from _files(entry)
         elif entry.suffix in SUFFIXES and entry.is_file():
             yield entry
 
 
 def is_document(file: Path) -> bool:
-    """Whether a file has the keys of a document, at the beginning of lines where it is no YAML (a slip makes it none)."""
+    """Whether a file has the keys of a document; one that a slip keeps from being YAML, at the beginning of lines."""
     try:
         text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError):

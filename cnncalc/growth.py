@@ -42,11 +42,16 @@ class Limit:
         step = self.sign * (new - old)
         bound = self.amount * abs(old) / 100 if self.percent else self.amount
         exceeded = step > 0 and (step > bound or (self.comparison == ">=" and step == bound))
+        return Reached(self.text, self.quantity, self.told(old, new), exceeded)
+
+    def told(self, old: int, new: int) -> str:
+        unit = " bytes" if self.quantity in BYTES else ""
+        if new == old:
+            return f"`{self.quantity}` stays {old:,}{unit}"
         percent = percent_text(old, new)
-        by = f"{abs(new - old):,}" + (f" ({percent})" if percent else "")
         word = "grows" if new > old else "shrinks"
-        told = f"`{self.quantity}` {word} from {old:,} to {new:,}, by {by}" if new != old else f"`{self.quantity}` stays {old:,}"
-        return Reached(self.text, self.quantity, told, exceeded)
+        by = f"{abs(new - old):,}{unit}" + (f" ({percent})" if percent else "")
+        return f"`{self.quantity}` {word} from {old:,} to {new:,}, by {by}"
 
 
 def limit(text: str) -> Limit:
@@ -64,7 +69,9 @@ def limit(text: str) -> Limit:
     if unit not in ("", "%") and unit.lower() not in units:
         known = ", ".join(UNITS if quantity in BYTES else ("k", "M", "G", "T"))
         message = f"{quoted(unit)} is not a unit of `{quantity}`"
-        raise DocumentError(Diagnostic("unknown-unit", message, _span(source, found, 6), help=f"use %, none, or {known}"))
+        raise DocumentError(
+            Diagnostic("unknown-unit", message, _span(source, found, 6), help=f"use %, none, or {known}")
+        )
     amount = Fraction(int(re.sub("[_,]", "", whole) + (part or "")), 10 ** len(part or ""))
     scale = units.get(unit.lower(), 1)
     return Limit(
@@ -78,12 +85,14 @@ def _span(source: Source, found: re.Match[str], group: int) -> Span:
 
 def _malformed(source: Source) -> Diagnostic:
     text = source.text
-    example = "write e.g. 'macs>+5%' (an increase) or 'activations>=-10k' (a decrease)"
+    help = "write e.g. 'macs>+5%' (an increase) or 'activations>=-10k' (a decrease)"
     if text.strip() in QUANTITIES:
-        example = f"put it in quotes, or the shell takes the rest for a file: {OPTION} '{text.strip()}>+5%'"
+        help = f"put it in quotes, or the shell takes the rest for a file: {OPTION} '{text.strip()}>+5%'"
     elif re.fullmatch(r"\s*[\w.]+\s*>=?\s*\d.*", text):
-        example = f"{example}; a bound on the number itself belongs into the document's `expect`"
-    return Diagnostic("malformed-limit", f"{quoted(text)} is not a limit on growth", Span(source, 0, len(text)), help=example)
+        help = f"{help}; a bound on the number itself belongs into the document's `expect`"
+    return Diagnostic(
+        "malformed-limit", f"{quoted(text)} is not a limit on growth", Span(source, 0, len(text)), help=help
+    )
 
 
 def hold(found: Diff, limits: list[Limit]) -> list[Diagnostic]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".lock.json"
 MAX_BYTES = 1 << 29
-MOST_NAMED = 8  # layers that a note or message names one by one
+MOST_NAMED = 5  # layers that follow from a change, or that a message names one by one
+HEAD = ("layers", "depth", "parameters", "buffers", "macs", "activations", "memory.prediction", "memory.training")
 
 # Writing --------------------------------------------------------------------------------------------------------------
 
@@ -172,9 +173,11 @@ def _verdicts(found: Diff, places: dict[str, Spans], path: str) -> list[Verdict]
         *_renamed([layer for layer in found.layers if layer.renamed_only], places),
         *_removed([layer for layer in found.layers if layer.status == "removed"], places),
     ]
-    whole = [*found.changed_ends, *found.changed_totals]
+    totals = [total for total in found.changed_totals if total.quantity in HEAD] or found.changed_totals
+    whole = [*found.changed_ends, *totals]
     if not failed:
-        failed = [_differs("lock", "what is locked of the whole network", "something else", _said(whole.pop(0), found))]
+        what = f"in total, {_said(whole.pop(0), found)}"
+        failed = [_differs("lock.totals", "as locked", "something else", what)]
     told = failed[0].failure
     assert told is not None
     notes = (*told.notes, *[Note(f"in total, {_said(change, found)}") for change in whole])
@@ -184,7 +187,13 @@ def _verdicts(found: Diff, places: dict[str, Spans], path: str) -> list[Verdict]
 
 
 def _differs(
-    name: str, locked: str, actual: str, message: str, at: Span | None = None, label: str = "", notes: Sequence[Note] = ()
+    name: str,
+    locked: str,
+    actual: str,
+    message: str,
+    at: Span | None = None,
+    label: str = "",
+    notes: Sequence[Note] = (),
 ) -> Verdict:
     return Verdict(name, locked, actual, Diagnostic("lock-differs", message, at, label, tuple(notes)))
 
@@ -214,7 +223,7 @@ def _changed(layer: LayerChange, following: list[LayerChange], found: Diff, plac
         for one in following[:MOST_NAMED]
     ]
     if len(following) > MOST_NAMED:
-        after.append(Note(f"and {_counted(len(following) - MOST_NAMED)} more after it"))
+        after.append(Note(f"and {_counted(len(following) - MOST_NAMED, 'more ')} after it"))
     name = f"lock.{layer.name}"
     if layer.old is None:
         return _differs(name, "no such layer", layer.name, f"`{layer.name}` is not in the lock", at.own, "", after)
@@ -222,8 +231,9 @@ def _changed(layer: LayerChange, following: list[LayerChange], found: Diff, plac
     old, new = [value_text(first.quantity, value, found.layout) for value in (first.old, first.new)]
     was = f", locked as `{layer.old.name}`" if layer.status == "renamed" else ""
     message = f"`{layer.name}`{was}: {first.quantity} is {new}, locked {old}"
-    notes = [Note(_said(change, found)) for change in rest if change.quantity in MAIN]
-    if others := "; ".join([_said(change, found) for change in rest if change.quantity not in MAIN]):
+    told = (*MAIN, "kind", "title")
+    notes = [Note(_said(change, found)) for change in rest if change.quantity in told]
+    if others := "; ".join([_said(change, found) for change in rest if change.quantity not in told]):
         notes.append(Note(others))
     label = percent_text(first.old, first.new)
     return _differs(f"{name}.{first.quantity}", old, new, message, at.own, label, [*notes, *after])
@@ -265,8 +275,8 @@ def _removed(layers: list[LayerChange], places: dict[str, Spans]) -> list[Verdic
     return [_differs("lock.removed", locked, "", message, at, "the last layer before" if at else "")]
 
 
-def _counted(count: int) -> str:
-    return "1 layer" if count == 1 else f"{count:,} layers"
+def _counted(count: int, more: str = "") -> str:
+    return f"{count:,} {more}layer{'' if count == 1 else 's'}"
 
 
 def _listed(texts: Sequence[str]) -> str:

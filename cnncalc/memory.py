@@ -5,14 +5,14 @@ The records are plain, of exact integers: bytes for the whole batch. pydantic wr
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cnncalc import formulas
 from cnncalc.eager import CATEGORIES, Setup, Timeline, timeline
 from cnncalc.graph import Network
 from cnncalc.passes.memory import Textbook, every_output, liveness, textbook
-from cnncalc.shapes import DTYPE_BYTES, Layout
+from cnncalc.shapes import DTYPE_BYTES, Layout, elements
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -174,9 +174,26 @@ def memory(network: Network, setup: Setup | None = None) -> MemoryReport:
         peak=peak,
         steps=_steps(run),
         kept=run.kept() if setup.training else {},
-        not_modelled=NOT_MODELLED[setup.device],
+        not_modelled=[*_not_measured(network, setup), *NOT_MODELLED[setup.device]],
         timeline=_events(run),
     )
+
+
+def _not_measured(network: Network, setup: Setup) -> list[str]:
+    """Rules that were not measured on the device, and a bound that does not need them."""
+    if not setup.amp or setup.device == "cpu":
+        return []
+    full = timeline(network, replace(setup, amp="")).bytes
+    weighted = [node for node in network.nodes if node.facts.macs]
+    values = sum([elements(shape) for node in weighted for shape in (*node.input_shapes, node.output)])
+    parameters = sum([node.facts.weights + node.facts.biases for node in weighted])
+    copies = formulas.tensor_bytes(values, DTYPE_BYTES[setup.amp], setup.batch)
+    copies += formulas.tensor_bytes(parameters, DTYPE_BYTES[setup.amp], 1)
+    return [
+        "autocast's own choice of operators on CUDA: its rules were measured on CPU. It is at most "
+        f"{full + 2 * copies:,} bytes: what is held in {setup.dtype}, and a copy in {setup.amp} of all that convolutions "
+        "and dense layers read and make, and of its gradients"
+    ]
 
 
 # The models -----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import os
 import subprocess
 from collections.abc import Mapping as Names
 from pathlib import Path
-from posixpath import basename, dirname, join, normpath, relpath, split
+from posixpath import basename, dirname, join, normpath, relpath, split, splitext
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -114,9 +114,8 @@ class _Repository:
         folder, file = split(path)
         inside = [f"{folder}/"] if folder else []
         listed = _git("ls-tree", "-z", "--full-tree", "--name-only", self.tree, "--", *inside)
-        names = [basename(one) for one in listed.decode("utf-8", "surrogateescape").split("\0")]
-        known = [one for one in near(file, names) if one]
-        help = did_you_mean([f"{GIT}{self.revision}:{join(folder, one)}" for one in known])
+        names = {splitext(basename(one))[0]: one for one in listed.decode("utf-8", "surrogateescape").split("\0") if one}
+        help = did_you_mean([f"{GIT}{self.revision}:{names[one]}" for one in near(splitext(file)[0], names)])
         if self.here and self.entry(normpath(join(self.here, path))) is not None:
             help = did_you_mean([f"{GIT}{self.revision}:./{path}"])
         return _refused("no-such-file", f"there is no file {path} at {quoted(self.revision)}", help)

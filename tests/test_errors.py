@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from cnncalc.checks import check
 from cnncalc.diagnostics import MAX_DIAGNOSTICS, DocumentError, render
 from cnncalc.language.load import load, loads
 
@@ -63,6 +64,13 @@ def messages(function: Any, *arguments: Any, **named: Any) -> str:
     return "\n\n".join(map(render, caught.value.diagnostics))
 
 
+def held(load: Any, *arguments: Any, **named: Any) -> None:
+    """Read a document and hold its network to what it expects."""
+    failures = check(load(*arguments, **named))
+    if failures:
+        raise DocumentError(*failures)
+
+
 def test_there_are_cases() -> None:
     assert len({name.partition(":")[0] for name in CASES}) == len(list(FOLDER.glob("*.md"))) > 10
     assert all(case.expected for case in CASES.values())
@@ -72,14 +80,14 @@ def test_there_are_cases() -> None:
 def test_error(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES[name]
     if not case.others:
-        assert messages(loads, case.document, case.settings, name="net.yaml") == case.expected
+        assert messages(held, loads, case.document, case.settings, name="net.yaml") == case.expected
         return
     monkeypatch.chdir(tmp_path)
     for other, text in case.others.items():
         Path(other).parent.mkdir(parents=True, exist_ok=True)
         Path(other).write_text(text, "utf-8")
     Path("net.yaml").write_text(case.document, "utf-8")
-    assert messages(load, "net.yaml", case.settings) == case.expected
+    assert messages(held, load, "net.yaml", case.settings) == case.expected
 
 
 # Bytes and characters -------------------------------------------------------------------------------------------------

@@ -106,15 +106,15 @@ analysis.depth = importing
 
 # From the bottom up: a module may import from its own row and from those before it.
 ROWS = (
-    ("readings", "formulas", "shapes", "indexing", "diagnostics", "collection"),
+    ("readings", "formulas", "shapes", "indexing", "diagnostics", "collection", "units", "files", "expectations"),
     ("layers",),
     ("graph",),
     ("language",),
     ("passes",),
     ("eager",),
-    ("report", "analysis", "memory", "fit"),
+    ("report", "analysis", "memory", "fit", "checks", "documents", "figures", "diff", "lock", "sides", "growth"),
     ("",),  # the public API
-    ("pytorch",),
+    ("pytorch", "testing"),
     ("render",),
     ("cli",),
     ("__main__",),
@@ -137,9 +137,11 @@ OTHERS = {
     "report": {"pydantic"},
     "memory": {"pydantic"},
     "fit": {"pydantic"},
+    "lock": {"pydantic"},
     "render": {"rich"},
     "cli": {"typer", "rich"},
     "pytorch": {"torch"},
+    "testing": {"torch"},
 }
 
 

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from pydantic import ValidationError
 
 import cnncalc
 from cnncalc import DocumentError
-from cnncalc.eager import CATEGORIES
+from cnncalc.eager import CATEGORIES, timeline
 from cnncalc.memory import NOT_MODELLED, SCHEMA_VERSION, MemoryReport, Setup, from_json, json_schema, memory, to_json
 
 # Bytes of 4: images of 48 values, 72 behind the convolution and the ReLU, 18 behind the pool, 5 classes;
@@ -310,3 +310,16 @@ def test_schema() -> None:
     schema = json_schema()
     assert list(schema["properties"]) == FIELDS == [field.name for field in fields(MemoryReport)]
     assert schema["required"] == FIELDS
+
+
+def test_autocast_on_cuda_is_bounded() -> None:
+    """Its rules were measured on CPU; the bound needs none of them: float32's peak, and copies of what is read and made."""
+    network = cnncalc.loads("input: 6x5x3\nlayers: [{conv: {out_channels: 4, kernel_size: 3}}, relu, {linear: 7}]")
+    setup = Setup(batch=2, training=True, amp="bfloat16", device="cuda")
+    values = (6 * 5 * 3 + 4 * 3 * 4) + (4 * 3 * 4 + 7)  # into and out of the convolution and the dense layer
+    copies = 2 * (2 * values + (27 * 4 + 4) + (48 * 7 + 7))
+    bound = timeline(network, replace(setup, amp="")).bytes + 2 * copies
+    found = memory(network, setup)
+    assert f"at most {bound:,} bytes" in found.not_modelled[0]
+    assert found.peak.bytes <= bound
+    assert memory(network, replace(setup, device="cpu")).not_modelled == memory(network, Setup()).not_modelled

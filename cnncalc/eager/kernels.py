@@ -7,11 +7,20 @@ comments name what is kept for backward, as measured (saved_for_backward in the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
+from typing import NamedTuple
 
 from cnncalc.eager.autograd import Gradients, Node, record
 from cnncalc.eager.machine import Refused, Sizes, Tensor
 from cnncalc.eager.pointwise import copy_into, result
-from cnncalc.eager.strides import channels_last, contiguous, elementwise, prefers_channels_last, suggested
+from cnncalc.eager.strides import (
+    channels_last,
+    contiguous,
+    elementwise,
+    is_channels_last,
+    prefers_channels_last,
+    suggested,
+)
 from cnncalc.eager.views import (
     as_strided_back,
     contiguous_of,
@@ -19,7 +28,6 @@ from cnncalc.eager.views import (
     only,
     part,
     repeat_rows,
-    reshape,
     t,
     to_copy,
     transpose,
@@ -27,7 +35,7 @@ from cnncalc.eager.views import (
     view,
 )
 
-FULL = 4  # bytes of a float32
+FULL, DOUBLE = 4, 8  # bytes of a float32, of a float64
 
 
 def _suggesting(x: Tensor) -> bool:
@@ -75,17 +83,29 @@ def raised(x: Tensor, inside: bool = False) -> Tensor:
 # Weighted sums --------------------------------------------------------------------------------------------------------
 
 
-def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) -> Tensor:
+class Sliding(NamedTuple):
+    """How a kernel slides, as far as torch chooses an implementation by it."""
+
+    groups: int = 1
+    stepped: bool = False  # with a stride or a dilation
+    transposed: bool = False
+    far: bool = False  # transposed, its output padding not below its stride
+
+
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes, sliding: Sliding) -> Tensor:
     """Any rank, groups, dilation and stride, transposed or not; keeps its input and the weight, never the bias.
 
     Runs channels last where the input or the weight lies so.
     """
-    return _convolution(*lowered(x, weight, bias), shape)
+    return _convolution(*lowered(x, weight, bias), shape, sliding)
 
 
-def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) -> Tensor:
-    last = len(shape) > 3 and (_suggesting(x) or _suggesting(weight))
-    made = _in_format(x, shape, last)
+def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes, sliding: Sliding) -> Tensor:
+    in_onednn = _in_onednn(x, weight, sliding)
+    native_3d = len(shape) == 5 and not in_onednn and not x.machine.cuda
+    last = len(shape) > 3 and not native_3d and (_suggesting(x) or _suggesting(weight))
+    least = prod(x.shape) * x.width if native_3d and sliding.transposed else 0
+    made = x.machine.tensor(shape, x.width, channels_last(shape) if last else None, least=least)
     x.tick("convolution")
     whole, kernel = x.shape, weight.shape
     width = weight.width
@@ -96,7 +116,7 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) -
         found: Gradients = [None, None, None]
         if node.wants(0):
             found[0] = _in_format(gradient, whole, last)
-        if node.wants(1):
+        if node.wants(1) or (node.wants(2) and in_onednn):  # oneDNN makes the two together
             found[1] = machine.tensor(kernel, width, channels_last(kernel) if last else None)
         if node.wants(2):
             found[2] = machine.tensor(node.inputs[2][0], width)
@@ -105,6 +125,20 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes) -
 
     record((made,), "ConvolutionBackward0", (x, weight, bias), formula, (x, weight))
     return made
+
+
+def _in_onednn(x: Tensor, weight: Tensor, sliding: Sliding) -> bool:
+    """Whether torch on CPU leaves a convolution to oneDNN, on one thread (use_mkldnn in aten's Convolution.cpp)."""
+    machine = x.machine
+    if machine.cuda or sliding.far or x.width == DOUBLE:
+        return False
+    if x.width < FULL:
+        return not machine.float16
+    *_, height, width = (1, *weight.shape[2:])
+    batch, channels, *sizes = x.shape
+    worth_it = sliding.stepped or batch >= 16 or height != 1 or width != 1
+    places = batch * channels * prod(sizes[-2:])
+    return worth_it and (sliding.groups > 1 or (height > 3 and width > 3) or batch > 1 or places > 20_480)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -123,11 +157,9 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
     def of_rows(gradient: Tensor) -> Tensor:
         gradient.tick("t")
-        found = gradient.like((rows, features))
+        found = gradient.like((features, rows) if by_columns else (rows, features))
         gradient.tick("mm")
-        if by_columns:
-            gradient.tick("t")
-        return found
+        return t(found) if by_columns else found
 
     def of_weight(gradient: Tensor) -> Tensor:
         gradient.tick("t")
@@ -156,12 +188,14 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def bmm(a: Tensor, b: Tensor) -> Tensor:
     """Products of matrices, one a batch entry; each operand is kept for the other's gradient."""
     made = _bmm(*lowered(a, b, inside=True)[:2])
-    made.tick("bmm")
+    if made.machine.lower:
+        made.machine.settle()
     return made
 
 
 def _bmm(a: Tensor, b: Tensor) -> Tensor:
     made = a.like((a.shape[0], a.shape[1], b.shape[2]))
+    a.tick("bmm")
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         gradient = only(gradients)
@@ -187,16 +221,17 @@ def _bmm(a: Tensor, b: Tensor) -> Tensor:
 
 
 def batch_norm(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Tensor | None, batch_statistics: bool
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, running: Sequence[Tensor], batch_statistics: bool
 ) -> Tensor:
     """Keeps the input, and where they are the batch's own also the mean and the inverse deviation of each channel.
 
     These are in the number format of the weight, or of the running mean.
     """
     x.tick("empty")  # cuDNN's reserve, which is nothing here
-    made = x.like(strides=suggested(x.shape, x.shape, x.strides))
+    in_order = not x.contiguous and is_channels_last(x.shape, x.strides)
+    made = x.like(strides=channels_last(x.shape) if in_order else suggested(x.shape, x.shape, x.strides))
     channels = (x.shape[1],)
-    width = next((held.width for held in (weight, running) if held is not None), x.width)
+    width = next((held.width for held in (weight, *running) if held is not None), x.width)
     statistics = [x.machine.tensor(channels, width) for _ in range(2)] if batch_statistics else []
     x.tick("native_batch_norm")
     whole, strides = x.shape, made.strides
@@ -211,7 +246,7 @@ def batch_norm(
         gradient.tick("native_batch_norm_backward")
         return found
 
-    record((made,), "NativeBatchNormBackward0", (x, weight, bias), formula, (x, weight), statistics)
+    record((made,), "NativeBatchNormBackward0", (x, weight, bias), formula, (x, weight, *running), statistics)
     return made
 
 
@@ -269,11 +304,8 @@ def instance_norm(
     weights = repeat_rows(weight, batch) if weight is not None else None
     biases = repeat_rows(bias, batch) if bias is not None else None
     means = [repeat_rows(statistic, batch) for statistic in running or ()]
-    last = _suggesting(x)
-    ordered = x if last else contiguous_of(x)
-    seen = view(ordered, (1, batch * channels, *sizes)) if not last else reshape(ordered, (1, batch * channels, *sizes))
-    made = batch_norm(seen, weights, biases, means[0] if means else None, batch_statistics)
-    _keep_also(made, means)
+    seen = view(contiguous_of(x), (1, batch * channels, *sizes))
+    made = batch_norm(seen, weights, biases, means, batch_statistics)
     if running is not None and batch_statistics:
         for statistic in running:
             statistic.tick("alias")
@@ -283,11 +315,6 @@ def instance_norm(
             statistic.tick("copy_")
             del mean
     return view(made, (batch, channels, *sizes))
-
-
-def _keep_also(made: Tensor, tensors: Sequence[Tensor]) -> None:
-    if made.edge is not None:
-        made.edge[0].save([tensor.alias() for tensor in tensors])
 
 
 # Element by element along one dimension -------------------------------------------------------------------------------
@@ -335,7 +362,24 @@ def _prelu(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:
-    """The largest values and their int64 indices, which are kept, as the input is; in prediction they go at once."""
+    """The largest values and their int64 indices, which are kept, as the input is; in prediction they go at once.
+
+    Autocast keeps those in 3-D in full precision.
+    """
+    machine = x.machine
+    if len(shape) != 5 or x.width == FULL or not machine.lower:
+        return _max_pool(x, shape, operator)
+    adaptive = operator.startswith("adaptive")
+    full = raised(x, inside=adaptive)
+    if not adaptive:
+        return _max_pool(full, shape, operator)
+    found = _max_pool(full, shape, operator)
+    del full
+    machine.settle()
+    return found
+
+
+def _max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:
     made = _in_format(x, shape, _suggesting(x))
     indices = x.machine.tensor(shape, 8)
     x.tick(operator)
@@ -348,13 +392,16 @@ def avg_pool(x: Tensor, shape: Sizes, operator: str) -> Tensor:
     if operator == "avg_pool3d" and x.width < FULL and not machine.lower and not machine.cuda:
         reason = f"`{machine.layer}` averages in 3-D, which torch cannot do in half precision on CPU"
         raise Refused(machine.layer, "not-in-half-precision", reason, "use float32, or --amp bfloat16")
-    made = _avg_pool(raised(x, inside=True) if operator == "avg_pool3d" else x, shape, operator)
-    made.tick(operator)
+    if operator != "avg_pool3d" or x.width == FULL or not machine.lower:
+        return _avg_pool(x, shape, operator)
+    made = _avg_pool(raised(x, inside=True), shape, operator)
+    machine.settle()
     return made
 
 
 def _avg_pool(x: Tensor, shape: Sizes, operator: str) -> Tensor:
     made = _in_format(x, shape, _suggesting(x))
+    x.tick(operator)
     return _pooled(x, made, operator)
 
 
@@ -515,24 +562,33 @@ def pad(x: Tensor, sides: Sequence[tuple[int, int]], mode: str = "constant") -> 
     if mode == "circular":
         return _circular(x, shape, sides)
     rank = len(sides)
-    operator = {
-        "constant": "constant_pad_nd",
-        "reflect": f"reflection_pad{rank}d",
-        "replicate": f"replication_pad{rank}d",
-    }[mode]
+    if mode == "constant":
+        return _padded(x, shape, "constant_pad_nd", ())
+    operator = f"reflection_pad{rank}d" if mode == "reflect" else f"replication_pad{rank}d"
+    if not x.machine.lower or operator == "reflection_pad3d":
+        return _padded(x, shape, operator, (x,))
+    full = raised(x, inside=True)
+    made = _padded(full, shape, operator, (full,))
+    del full
+    made.machine.settle()
+    return made
+
+
+def _padded(x: Tensor, shape: Sizes, operator: str, saves: Sequence[Tensor]) -> Tensor:
+    """A new tensor around the input; constants keep nothing, borders that repeat the input keep it."""
     padded = x.like(shape, suggested(shape, x.shape, x.strides))
     x.tick(operator)
     whole, strides = x.shape, x.strides
-    backward = operator if mode == "constant" else f"{operator}_backward"
+    constant = not saves
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         gradient = only(gradients)
-        like = (gradient.shape, gradient.strides) if mode == "constant" else (whole, strides)
+        like = (gradient.shape, gradient.strides) if constant else (whole, strides)
         inner = gradient.like(whole, suggested(whole, *like))
-        inner.tick(backward)
+        inner.tick(operator if constant else f"{operator}_backward")
         return [inner]
 
-    record((padded,), "PadBackward0", (x,), formula, () if mode == "constant" else (x,))
+    record((padded,), "PadBackward0", (x,), formula, saves)
     return padded
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from cnncalc.eager import kernels, pointwise, views
 from cnncalc.eager.machine import Refused, Sizes, Tensor
 from cnncalc.layers import KINDS
-from cnncalc.layers.base import sides
+from cnncalc.layers.base import per_axis, sides
 from cnncalc.layers.window import Axis
 
 Pairs = list[tuple[int, int]]  # (before, after) for each spatial dimension
@@ -78,20 +78,29 @@ def conv(call: Call, x: Tensor) -> Tensor:
     if getattr(call.layer, "connections", None) is not None:
         return partial_conv(call, x)
     axes = _axes(call, x)
+    groups = getattr(call.layer, "groups", x.shape[1])  # a depthwise one's are its channels
+    sliding = kernels.Sliding(groups, _stepped(axes))
     if not _symmetric(axes) or any(_extra(axes)):
-        output = kernels.convolution(kernels.pad(x, _around(axes)), _weight(call), call["bias"], call.output)
+        around = _around(axes)
+        output = kernels.convolution(kernels.pad(x, around), _weight(call), call["bias"], call.output, sliding)
     else:
-        output = kernels.convolution(x, _weight(call), call["bias"], call.output)
+        output = kernels.convolution(x, _weight(call), call["bias"], call.output, sliding)
     return _fused(call, output)
+
+
+def _stepped(axes: Sequence[Axis]) -> bool:
+    return any(axis.stride > 1 or axis.dilation > 1 for axis in axes)
 
 
 def partial_conv(call: Call, x: Tensor) -> Tensor:
     """One group a pair of maps, the pairs of an output summed."""
     counts = [len(read) for read in call.layer.connections]
     batch, _, *positions = call.output
-    read = kernels.gathered_channels(kernels.pad(x, _around(_axes(call, x))), sum(counts))
+    axes = _axes(call, x)
+    read = kernels.gathered_channels(kernels.pad(x, _around(axes)), sum(counts))
     kernel = views.unsqueeze(_weight(call), 1)
-    maps = kernels.convolution(read, kernel, None, (batch, sum(counts), *positions))
+    sliding = kernels.Sliding(sum(counts), _stepped(axes))
+    maps = kernels.convolution(read, kernel, None, (batch, sum(counts), *positions), sliding)
     del kernel
     output = _sums(maps, counts)
     if call["bias"] is not None:
@@ -104,11 +113,17 @@ def _sums(maps: Tensor, counts: Sequence[int]) -> Tensor:
 
 
 def conv_transpose(call: Call, x: Tensor) -> Tensor:
-    paddings = sides(call.layer.padding, len(x.shape) - 2, "padding")
+    rank = len(x.shape) - 2
+    paddings = sides(call.layer.padding, rank, "padding")
+    strides = per_axis(call.layer.stride, rank, "stride")
+    dilations = per_axis(call.layer.dilation, rank, "dilation")
+    extras = per_axis(call.layer.output_padding, rank, "output_padding")
+    far = any(extra >= stride for extra, stride in zip(extras, strides, strict=True))
+    sliding = kernels.Sliding(call.layer.groups, max(*strides, *dilations) > 1, True, far)
     if all(before == after for before, after in paddings):
-        return _fused(call, kernels.convolution(x, _weight(call), call["bias"], call.output))
+        return _fused(call, kernels.convolution(x, _weight(call), call["bias"], call.output, sliding))
     sizes = [size + before + after for size, (before, after) in zip(call.output[2:], paddings, strict=True)]
-    output = kernels.convolution(x, _weight(call), call["bias"], (*call.output[:2], *sizes))
+    output = kernels.convolution(x, _weight(call), call["bias"], (*call.output[:2], *sizes), sliding)
     output = _cropped(output, call.output)
     return _fused(call, output)
 
@@ -171,10 +186,16 @@ def _max_pooled(x: Tensor, shape: Sizes) -> Tensor:
     if len(shape) > 3:
         return kernels.max_pool(x, shape, f"max_pool{len(shape) - 2}d_with_indices")[0]
     if x.edge is None and not x.machine.cuda:
-        made = x.like(shape)
-        x.tick("empty")
-        return made
+        return _max_pooled_without_gradient(x, shape)
     return _max_pooled_1d(x, shape, "max_pool2d_with_indices")
+
+
+def _max_pooled_without_gradient(x: Tensor, shape: Sizes) -> Tensor:
+    """In one dimension torch then needs no indices, but its input in order."""
+    made = x.like(shape)
+    x.tick("empty")
+    views.contiguous_of(x)
+    return made
 
 
 def _max_pooled_1d(x: Tensor, shape: Sizes, operator: str) -> Tensor:
@@ -284,7 +305,8 @@ def batch_norm(call: Call, x: Tensor) -> Tensor:
         _check_values(x, prod(x.shape) // x.shape[1])
     if call.training and tracked:
         x.tick("add_", scalar=True)  # num_batches_tracked
-    return kernels.batch_norm(x, call["weight"], call["bias"], call["running_mean"], batch_statistics)
+    running = (call.held["running_mean"], call.held["running_var"]) if tracked else ()
+    return kernels.batch_norm(x, call["weight"], call["bias"], running, batch_statistics)
 
 
 def _check_values(x: Tensor, values: int) -> None:

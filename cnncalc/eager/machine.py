@@ -36,10 +36,22 @@ class Refused(Exception):
 class Machine:
     """A device's memory: how much is live, and what happened so far."""
 
-    __slots__ = ("casts", "cuda", "events", "layer", "live", "lower", "phase", "recorded", "records", "region")
+    __slots__ = (
+        "casts",
+        "cuda",
+        "events",
+        "float16",
+        "layer",
+        "live",
+        "lower",
+        "phase",
+        "recorded",
+        "records",
+        "region",
+    )
 
-    def __init__(self, cuda: bool = False) -> None:
-        self.cuda = cuda
+    def __init__(self, cuda: bool = False, float16: bool = False) -> None:
+        self.cuda, self.float16 = cuda, float16
         self.live = 0
         self.recorded = 0  # graph nodes so far
         self.lower = 0  # under autocast, the bytes of a number that weighted sums are computed in
@@ -49,6 +61,17 @@ class Machine:
         self.layer = ""
         self.events: list[tuple[str, str, str, int]] = []  # operator, phase, layer, bytes live
         self.records: list[Record] = []
+
+    def settle(self) -> None:
+        """The last operator's end, seen again once the copies that it made inside itself have gone."""
+        last = len(self.events) - 1
+        operator, phase, layer, _ = self.events[last]
+        self.events[last] = (operator, phase, layer, self.live)
+        for record in reversed(self.records):
+            if record.born < last:
+                break
+            if record.died > last:
+                record.died = last
 
     def tick(self, operator: str, scalar: bool = False) -> None:
         """An operator returns; with `scalar` a Python number is alive beside its tensors, as it is on CPU."""
@@ -60,9 +83,11 @@ class Machine:
         """Whether a checkpointed region runs for the first time, so that nothing is kept for the backward pass."""
         return self.region is not None and self.region.again is None
 
-    def tensor(self, shape: Sizes, width: int, strides: Sizes | None = None, role: str = "", name: str = "") -> Tensor:
-        """A new tensor on a storage of its own; contiguous where no strides are given."""
-        size = prod(shape) * width
+    def tensor(
+        self, shape: Sizes, width: int, strides: Sizes | None = None, role: str = "", name: str = "", least: int = 0
+    ) -> Tensor:
+        """A new tensor on a storage of its own, of at least so many bytes; contiguous where no strides are given."""
+        size = max(prod(shape) * width, least)
         if self.cuda:
             size = -(-size // BLOCK) * BLOCK
         return Tensor(Storage(self, size, shape, role, name), shape, width, strides or contiguous(shape))

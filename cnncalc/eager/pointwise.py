@@ -15,7 +15,7 @@ from cnncalc.eager.strides import elementwise, is_dense
 from cnncalc.eager.views import as_strided_back, only, view
 
 
-def result(operator: str, *operands: Tensor, scalar: bool = False) -> Tensor:
+def result(operator: str, *operands: Tensor) -> Tensor:
     """What an element-by-element operator returns, its operands repeated to a common shape."""
     first = operands[0]
     if len(operands) == 1:
@@ -25,7 +25,7 @@ def result(operator: str, *operands: Tensor, scalar: bool = False) -> Tensor:
         strides = elementwise(shape, *[(operand.shape, operand.strides) for operand in operands])
         width = max([operand.width for operand in operands if operand.shape] or [first.width])
         made = first.machine.tensor(shape, width, strides)
-    made.tick(operator, scalar)
+    made.tick(operator)
     return made
 
 
@@ -65,13 +65,18 @@ def _copy(x: Tensor) -> Tensor:
     return x.like(strides=x.strides if is_dense(x.shape, x.strides) else elementwise(x.shape, (x.shape, x.strides)))
 
 
+# Gradients' kernels that lay their result out as what was kept rather than as the gradient, where the two differ.
+AS_KEPT = ("threshold_backward", "leaky_relu_backward")
+
+
 def _of_one(backward: str, strides: Sizes) -> Formula:
     """One new gradient, from the gradient and what is kept."""
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         gradient = only(gradients)
         shape = gradient.shape
-        made = gradient.like(shape, elementwise(shape, (shape, gradient.strides), (shape, strides)))
+        operands = [(shape, gradient.strides), (shape, strides)]
+        made = gradient.like(shape, elementwise(shape, *(operands[::-1] if backward in AS_KEPT else operands)))
         made.tick(backward)
         return [made]
 
@@ -207,20 +212,20 @@ def _of_quotient(node: Node, gradients: Gradients) -> Gradients:
 def multiply_by_number(x: Tensor) -> Tensor:
     """The number becomes a tensor (on CPU memory), which is kept for the gradient."""
     number = _number(x)
-    made = result("mul", x)
+    made = result("mul", x, number)
     record((made,), "MulBackward0", (x, None), _of_product, (number,))
     return made
 
 
 def divide_by_number(x: Tensor) -> Tensor:
     number = _number(x)
-    made = result("div", x)
+    made = result("div", x, number)
     record((made,), "DivBackward0", (x, None), _of_quotient, (number,))
     return made
 
 
 def add_number(x: Tensor) -> Tensor:
-    made = result("add", x, scalar=True)
+    made = result("add", x, _number(x))
     record((made,), "AddBackward0", (x, None), _to_both)
     return made
 
@@ -320,7 +325,7 @@ def drop_path(x: Tensor, p: float) -> Tensor:
     kept = x.like((x.shape[0], *[1] * (len(x.shape) - 1)))
     x.tick("new_empty")
     x.tick("bernoulli_")
-    return multiply(x, result("div", kept, scalar=True) if p < 1 else kept)
+    return multiply(x, result("div", kept, _number(kept)) if p < 1 else kept)
 
 
 def bias_added(x: Tensor, bias: Tensor, rank: int) -> Tensor:

@@ -39,7 +39,7 @@ class _Run:
 
     def __init__(self, network: Network, setup: Setup) -> None:
         self.network, self.setup = network, setup
-        self.machine = Machine(cuda=setup.device == "cuda")
+        self.machine = Machine(cuda=setup.device == "cuda", float16=setup.dtype == "float16")
         self.width = DTYPE_BYTES[setup.dtype]
         self.leaves: dict[str, Leaf] = {}
         self.held = {node: self._held(node) for node in network.nodes}

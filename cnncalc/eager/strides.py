@@ -120,7 +120,7 @@ def elementwise(shape: Sizes, *operands: tuple[Sizes, Sizes]) -> Sizes:
     if all(own == shape for own, _ in operands):
         if all(is_contiguous(own, strides) for own, strides in operands):
             return ordered
-        if len(shape) in (4, 5) and all(_is_channels_last(own, strides) for own, strides in operands):
+        if all(is_channels_last(own, strides) for own, strides in operands):
             return channels_last(shape)
         first = operands[0][1]
         if is_dense(shape, first) and all(strides == first for _, strides in operands):
@@ -161,7 +161,10 @@ def _belongs_outside(shape: Sizes, steps: list[Sizes], a: int, b: int) -> int:
     return 0
 
 
-def _is_channels_last(shape: Sizes, strides: Sizes) -> bool:
+def is_channels_last(shape: Sizes, strides: Sizes) -> bool:
+    """Whether the elements lie in order with the channels innermost, for maps and volumes."""
+    if len(shape) not in (4, 5):
+        return False
     step = 1
     for dim in (1, *range(len(shape) - 1, 1, -1), 0):
         if shape[dim] != 1:

@@ -226,7 +226,8 @@ def split(x: Tensor, sizes: Sequence[int], dim: int) -> list[Tensor]:
 def cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
     """Tensors one after the other along a dimension; their gradients are slices of the whole one."""
     made = _cat(_promoted(tensors), dim)
-    made.tick("cat")
+    if made.machine.lower:
+        made.machine.settle()
     return made
 
 
@@ -241,6 +242,7 @@ def _cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
     shape = (*first.shape[:dim], sum(x.shape[dim] for x in tensors), *first.shape[dim + 1 :])
     formats = {suggested(shape, x.shape, x.strides) for x in tensors}
     joined = first.like(shape, formats.pop() if len(formats) == 1 else None)
+    first.tick("cat")
     shapes = [x.shape for x in tensors]
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
@@ -271,6 +273,8 @@ def repeat_rows(x: Tensor, times: int) -> Tensor:
     x.tick("repeat")
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
+        if times == 1:
+            return [only(gradients)]
         whole = view(only(gradients), (times, size))
         total = whole.like((size,))
         total.tick("sum")

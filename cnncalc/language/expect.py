@@ -14,7 +14,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from cnncalc.diagnostics import MAX_QUOTED_WORD, Diagnostic, Findings, did_you_mean, near, quoted
+from cnncalc.diagnostics import MAX_QUOTED_WORD, Diagnostic, Findings, choices, did_you_mean, near, quoted
 from cnncalc.expectations import MODELS, OF_LAYER, OF_NETWORK, Amount, Comparison, Expectation, Run, Sort
 from cnncalc.language.source import MAX_DIGITS, Mapping, Node, Scalar, Sequence, describe, plain
 from cnncalc.units import UNITS
@@ -28,7 +28,7 @@ OF_RUN = {
     "optimizer": ("sgd", "momentum", "adam", "adamw", "none"),
 }
 RUN = ("batch", *OF_RUN)
-_OF_EAGER = ("device", "optimizer")  # what the other models do not ask
+OF_EAGER = ("device", "optimizer")  # what the other models do not ask
 _SIGNS: dict[str, Comparison] = {
     "": "=",
     "=": "=",
@@ -42,9 +42,9 @@ _SIGNS: dict[str, Comparison] = {
 }
 
 # What a text has to look like; a comma groups digits and separates no decimals: 15,5G is neither 15.5 nor 155.
-_SIGN = r"\s*(<=|>=|<|>|==?|≤|≥)?\s*"
-AMOUNT = rf"{_SIGN}([0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+(?:_[0-9]+)*)(?:\.([0-9]+))?\s*([A-Za-z]*)\s*"
-SIZES = rf"{_SIGN}([0-9]+(?:_[0-9]+)+|[0-9]+(?:x[0-9]+)*)\s*"
+SIGN = r"\s*(<=|>=|<|>|==?|≤|≥)?\s*"
+AMOUNT = rf"{SIGN}([0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+(?:_[0-9]+)*)(?:\.([0-9]+))?\s*([A-Za-z]*)\s*"
+SIZES = rf"{SIGN}([0-9]+(?:_[0-9]+)+|[0-9]+(?:x[0-9]+)*)\s*"
 _AMOUNT, _SIZES = re.compile(AMOUNT), re.compile(SIZES)
 
 
@@ -206,12 +206,14 @@ class _Reader:
         """An amount of memory; `bound` is what the word before it says, as which it is taken to the byte."""
         amount = self.amount(node, UNITS)
         text = _text(node).strip()
-        if amount is None or not re.search("[A-Za-z]", text) or (bound is not None and not text[:1].isdigit()):
+        sign = bound is not None and not text[:1].isdigit()
+        if amount is None or not re.search("[A-Za-z]", text) or sign:
             help = "write a number with its unit: 8 GiB (2^30 bytes), 24 GB (10^9), 12_613_600 B"
+            help = f"leave out the sign: `{path.rpartition('.')[2]}` is one" if amount is not None and sign else help
             self.wrong(f"`{path}` is an amount of memory", node, help)
             return None
-        sign, size = amount if bound is None else (bound, Amount(amount[1].value, Fraction(0)))
-        return Expectation(path, name, "", sign, size, (), text, node.span, key.span, run=run)
+        comparison, size = amount if bound is None else (bound, Amount(amount[1].value, Fraction(0)))
+        return Expectation(path, name, "", comparison, size, (), text, node.span, key.span, run=run)
 
     def run(self, name: str, node: Mapping) -> Run:
         """Batch, model, optimizer ... of a figure of memory."""
@@ -235,7 +237,7 @@ class _Reader:
                 given[word] = "" if value.text == "none" else value.text
             else:
                 text = value.text if isinstance(value, Scalar) else ""
-                help = did_you_mean(near(text, OF_RUN[word]), f"use {', '.join(OF_RUN[word])}")
+                help = did_you_mean(near(text, OF_RUN[word]), f"use {choices(OF_RUN[word])}")
                 self.error("expected-value", f"{describe(value)} is not a known {word}", value, help)
         self.check_model(name, given.get("model", Run().model), node)
         return Run(**given)
@@ -247,7 +249,7 @@ class _Reader:
         if model == "liveness" and name == "memory.training":
             help = "use eager, textbook or sum"
             self.error("no-such-model", "`liveness` is a model of prediction only", node.entries["model"], help)
-        for word in _OF_EAGER:
+        for word in OF_EAGER:
             if word in node.entries and (word != "optimizer" or name == "memory.training"):
                 message = f"the model `{model}` knows no {word}"
                 self.error("option-without-effect", message, node.keys[word], f"leave out `{word}`, or the model")

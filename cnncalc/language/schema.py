@@ -14,7 +14,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from cnncalc.expectations import OF_LAYER, OF_NETWORK, Sort
-from cnncalc.language.expect import AMOUNT, BOUNDS, COUNTS, OF_RUN, SIZES
+from cnncalc.language.expect import AMOUNT, BOUNDS, COUNTS, OF_EAGER, OF_RUN, SIGN, SIZES
 from cnncalc.language.expressions import FUNCTIONS, WORDS_OF_EXPRESSIONS
 from cnncalc.language.fields import MAX_NODES
 from cnncalc.language.inputs import MAX_SPATIAL
@@ -52,7 +52,11 @@ def schema() -> Schema:
             "oneOf": [{"required": ["input"]}, {"required": ["inputs"]}],
             "if": {"required": ["blocks"]},
             "then": {"properties": {"layers": {"items": _ref("layer")}}},
-            "else": {"properties": {"layers": {"items": _ref("plain_layer")}}},
+            "else": {
+                "if": {"required": ["args"]},
+                "then": {"properties": {"layers": {"items": _ref("kinds_layer")}}},
+                "else": {"properties": {"layers": {"items": _ref("plain_layer")}, "input": _ref("plain_input")}},
+            },
         },
     }
     return document | {"$defs": _definitions()}
@@ -86,6 +90,7 @@ def _top() -> dict[str, Schema]:
             "description": "the layers that are the network's results, where it is not the last one",
             "type": "array",
             "minItems": 1,
+            "uniqueItems": True,
             "items": _ref("output"),
         },
         "expect": _expect(),
@@ -100,26 +105,26 @@ def _definitions() -> dict[str, Schema]:
     return {
         "name": {"type": "string", "pattern": NAME, "not": {"enum": list(RESERVED_NAMES)}},
         "reference": {"type": "string", "pattern": REFERENCE},
-        "expression": {
-            "description": "an expression over args",
-            **_TEXT,
-            "not": {"pattern": r"^\s*[0-9]+(\s*[xX×]\s*[0-9]+)+\s*$"},
-        },
-        "input": _input(),
+        "expression": _expression("an expression over args", _LEXICAL),
+        "plain_expression": _expression("an expression", _WITHOUT_ARGS, _NOT_ASCII),
+        "input": _input(_ref("expression")),
+        "plain_input": _input(_ref("plain_expression")),
         "args": _args(),
         "block": _mapping({"args": _ref("args"), "layers": _layers("layer")}, ["layers"]),
         "output": {"anyOf": [_ref("reference"), _mapping({"name": _ref("reference"), "when": _ref("when")}, ["name"])]},
-        "repeat": {
-            "description": "how often, or a list: `i` is the place, `item` what the list has there",
-            "anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_NODES}, {"type": "array"}, _ref("expression")],
+        "repeat": _repeat(_ref("expression")),
+        "plain_repeat": _repeat(_ref("plain_expression")),
+        "when": _when(_ref("expression")),
+        "plain_when": _when(_ref("plain_expression")),
+        **_scope("", "", blocks=True),
+        **_scope("kinds_", "", blocks=False),
+        **_scope("plain_", "plain_", blocks=False),
+        **{
+            of_values + kind: _kind(layer, of_values)
+            for of_values in ("", "plain_")
+            for kind, layer in KINDS.items()
+            if not issubclass(layer, Merge)
         },
-        "when": {
-            "description": "whether the layer is there; without it, its input passes through",
-            "anyOf": [{"type": "boolean"}, _ref("expression")],
-        },
-        **_scope("", blocks=True),
-        **_scope("plain_", blocks=False),
-        **{kind: _kind(layer) for kind, layer in KINDS.items() if not issubclass(layer, Merge)},
     }
 
 
@@ -132,20 +137,66 @@ def _layers(of: str) -> Schema:
     return {"type": "array", "minItems": 1, "items": _ref(of)}
 
 
-def _input() -> Schema:
-    size = "0*[1-9][0-9]*"
+# Values ---------------------------------------------------------------------------------------------------------------
+
+_STRING = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_COMMENT = r"(?:#[\s\S]*)?"
+_TRIPLE = r"""'''|"{3}"""  # in which a quote may stand
+_NOT_ASCII = r"[^\x00-\x7F]"
+
+# Characters that mean something; and the same with the names that are known without args. No text matches in two ways,
+# so that none takes long.
+_LEXICAL = rf"""^(?:[^'"#?:;@$&|^~{{}}`!\\]|!=|\\|{_STRING})*{_COMMENT}$"""
+_WORD = r"[A-Za-z_0-9]"
+_NUMBER = rf"0[xXoObB][0-9A-Fa-f_]+(?!{_WORD})|(?:[0-9]|\.[0-9])[0-9_.]*(?![0-9_.])(?:[eE][-+]?[0-9][0-9_]*(?![0-9_]))?"
+_KNOWN = "|".join(sorted({"i", "item", "in_channels", "divisor", *FUNCTIONS, *WORDS_OF_EXPRESSIONS}))
+_WITHOUT_ARGS = (
+    rf"""^(?:[^A-Za-z_0-9.'"#?:;@$&|^~{{}}`!\\]|!=|\\|{_NUMBER}|(?:{_KNOWN})(?!{_WORD})"""
+    rf"""|\.\s*[A-Za-z_]{_WORD}*(?!{_WORD})|[rRuU]?{_STRING})*{_COMMENT}$"""
+)
+_NO_EXPRESSION = (
+    r"^\s*(?!0[xX][0-9]+\s*$)[0-9]+(\s*[xX×]\s*[0-9]+)+\s*$",  # 3x3
+    r"""^[^()\[\]'"#]*,[^()\[\]'"#]*$""",  # 3, 8 and 1,000
+    r"""^[^'"#]*[-+*/%<>=(\[]\s*$""",  # 50%
+    r"^\s*([*/%<>=)\],]|\.[A-Za-z_])",  # .inf
+    r"^\s*[-+]?0[0-9]*[1-9][0-9]*\s*$",  # 0123
+)
+
+
+def _expression(description: str, pattern: str, *escapes: str) -> Schema:
+    """Text that matches `pattern`, or one of those that it is not made for."""
+    return {
+        "description": description,
+        **_TEXT,
+        "anyOf": [{"pattern": right} for right in (pattern, _TRIPLE, *escapes)],
+        "not": {"anyOf": [{"pattern": wrong} for wrong in _NO_EXPRESSION]},
+    }
+
+
+def _repeat(expression: Schema) -> Schema:
+    return {
+        "description": "how often, or a list: `i` is the place, `item` what the list has there",
+        "anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_NODES}, {"type": "array"}, expression],
+    }
+
+
+def _when(expression: Schema) -> Schema:
+    return {
+        "description": "whether the layer is there; without it, its input passes through",
+        "anyOf": [{"type": "boolean"}, expression],
+    }
+
+
+def _input(expression: Schema) -> Schema:
+    size, number = "0*[1-9][0-9]*", {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE}
+    items = {"anyOf": [number, expression]}
     return {
         "description": "height x width x channels, as 224x224x3, or channels first, as [3, 224, 224]",
         "anyOf": [
             {"type": "string", "pattern": f"^{size}(x{size}){{0,{MAX_SPATIAL}}}$"},
-            _ref("expression"),
-            {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE},
-            {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": MAX_SPATIAL + 1,
-                "items": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE}, _ref("expression")]},
-            },
+            number,
+            {"type": "array", "minItems": 1, "maxItems": MAX_SPATIAL + 1, "items": items},
+            expression,
         ],
     }
 
@@ -162,17 +213,19 @@ def _args() -> Schema:
 # Layers ---------------------------------------------------------------------------------------------------------------
 
 
-def _scope(prefix: str, blocks: bool) -> dict[str, Schema]:
+def _scope(prefix: str, of_values: str, blocks: bool) -> dict[str, Schema]:
     """A layer, a path, and the merges, which hold paths: of a document with blocks, or of one without.
 
-    Without blocks a kind that is not known is a mistake; with them it may be a block.
+    Without blocks a kind that is not known is a mistake; with them it may be a block. Without args, so is a name in an
+    expression: `of_values` is the prefix of the schemas that say so.
     """
     layer, path = f"{prefix}layer", f"{prefix}path"
-    beside = {"name": _ref("name"), "from": _ref("reference"), "repeat": _ref("repeat"), "when": _ref("when")}
-    merges = {kind: f"{prefix}{kind}" for kind, owner in KINDS.items() if issubclass(owner, Merge)}
+    beside = {"name": _ref("name"), "from": _ref("reference")}
+    beside |= {"repeat": _ref(f"{of_values}repeat"), "when": _ref(f"{of_values}when")}
+    owners = {kind: prefix if issubclass(owner, Merge) else of_values for kind, owner in KINDS.items()}
     use: Schema = {
         "type": "object",
-        "properties": {**beside, **{kind: _ref(merges.get(kind, kind)) for kind in KINDS}},
+        "properties": {**beside, **{kind: _ref(owner + kind) for kind, owner in owners.items()}},
         "additionalProperties": _block_use() if blocks else False,
         # One kind and no more: a key that is none of those beside it, and one key more than there are of those.
         "not": {"propertyNames": {"enum": list(BESIDE_THE_KIND)}},
@@ -199,7 +252,7 @@ def _scope(prefix: str, blocks: bool) -> dict[str, Schema]:
                 _ref(layer),
             ],
         },
-        **{name: _merge(KINDS[kind], paths) for kind, name in merges.items()},
+        **{prefix + kind: _kind(owner, of_values, paths) for kind, owner in KINDS.items() if issubclass(owner, Merge)},
     }
 
 
@@ -207,50 +260,41 @@ def _block_use() -> Schema:
     return {"description": "a block, with its args", "type": ["object", "null"]}
 
 
-def _merge(kind: type[Kind], paths: Schema) -> Schema:
-    fields = _mapping({"paths": paths, **_fields(kind)}, ["paths", *kind.required])
-    return {"description": kind.summary, "anyOf": [paths, fields]}
-
-
-def _kind(kind: type[Kind]) -> Schema:
-    """`kind: {fields}`, `kind: main value`, and `kind:` where no field is required."""
-    fields = _fields(kind)
-    forms = [_mapping(fields, list(kind.required))]
-    if not kind.required:
-        forms.append({"type": "null"})
-    if kind.main:
-        forms.append(fields[kind.main])
+def _kind(kind: type[Kind], of_values: str, paths: Schema | None = None) -> Schema:
+    """`kind: {fields}`, `kind: main value`, and `kind:` where no field is required; `paths` are those of a merge."""
+    expression = _ref(f"{of_values}expression")
+    fields = {"paths": paths} if paths is not None else {}
+    types = get_type_hints(kind, include_extras=True)
+    fields |= {name: _field(field, types[name], expression) for name, field in kind.fields.items()}
+    required = [*(["paths"] if paths is not None else []), *kind.required]
+    forms = [_mapping(fields, required)]
+    forms += [] if required else [{"type": "null"}]
+    forms += [fields[kind.main]] if kind.main else []
     return {"description": kind.summary, "anyOf": forms}
 
 
 # Fields ---------------------------------------------------------------------------------------------------------------
 
 
-def _fields(kind: type[Kind]) -> dict[str, Schema]:
-    types = get_type_hints(kind, include_extras=True)
-    return {name: _field(field, types[name]) for name, field in kind.fields.items()}
-
-
-def _field(field: Field, annotation: Any) -> Schema:
+def _field(field: Field, annotation: Any, expression: Schema) -> Schema:
     assert get_origin(annotation) is Annotated
-    made: Schema = {"description": field.takes.words, "anyOf": _values(get_args(annotation)[0], field.takes.accepts)}
-    made["anyOf"].append(_ref("expression"))
+    values = _values(get_args(annotation)[0], field.takes.accepts, expression)
+    made: Schema = {"description": field.takes.words, "anyOf": [*values, expression]}
     return made if field.required or field.default is None else made | {"default": field.default}
 
 
-def _values(annotation: Any, accepts: Accepts) -> list[Schema]:
+def _values(annotation: Any, accepts: Accepts, expression: Schema) -> list[Schema]:
     """Schemas of a type's values; bounds are where `accepts`, asked for one value after another, changes its answer."""
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
-        return [schema for option in inside for schema in _values(option, accepts)]
+        return [schema for option in inside for schema in _values(option, accepts, expression)]
     if origin is Literal:
         return [{"enum": list(inside)}]
-    if origin is tuple and inside[1:] == (...,):
-        items = [*_values(inside[0], lambda value: accepts((value,))), _ref("expression")]
-        return [{"type": "array", "items": {"anyOf": items}, "minItems": 0 if accepts(()) else 1}]
     if origin is tuple:
-        items = [*_values(inside[0], lambda value: accepts((value,) * len(inside))), _ref("expression")]
-        return [{"type": "array", "items": {"anyOf": items}, "minItems": len(inside), "maxItems": len(inside)}]
+        count = 1 if inside[1:] == (...,) else len(inside)
+        items = [*_values(inside[0], lambda value: accepts((value,) * count), expression), expression]
+        bounds = {"minItems": 0 if accepts(()) else 1} if count == 1 else {"minItems": count, "maxItems": count}
+        return [{"type": "array", "items": {"anyOf": items}, **bounds}]
     if annotation is int:
         return [_integers(accepts)]
     if annotation is float:
@@ -260,7 +304,8 @@ def _values(annotation: Any, accepts: Accepts) -> list[Schema]:
 
 def _integers(accepts: Accepts) -> Schema:
     least = next(bound for bound in (-LARGEST_SIZE, -1, 0, 1) if accepts(bound))
-    made: Schema = {"type": "integer", "minimum": least}
+    made: Schema = {"type": "integer"}
+    made |= {"minimum": least} if not accepts(-LARGEST_SIZE - 1) else {}
     made |= {"maximum": LARGEST_SIZE} if not accepts(LARGEST_SIZE + 1) else {}
     return made | ({"not": {"const": 0}} if least < 0 and not accepts(0) else {})
 
@@ -303,17 +348,21 @@ def _expected(sort: Sort) -> Schema:
     return {"anyOf": [number, {"type": "string", "pattern": f"^(?:{SIZES})$"}, listed]}
 
 
-def _amount(units: dict[str, int], needed: bool) -> str:
-    """The pattern of an amount with one of these units, in capitals or not."""
+def _amount(units: dict[str, int], needed: bool, sign: bool = True) -> str:
+    """The pattern of an amount with one of these units, in capitals or not, and a sign before it or none."""
     names = "|".join("".join(f"[{letter.lower()}{letter.upper()}]" for letter in unit) for unit in units)
     pattern = AMOUNT.replace("([A-Za-z]*)", f"({names})" if needed else f"({names})?")
-    return f"^(?:{pattern})$"
+    return f"^(?:{pattern if sign else pattern.removeprefix(SIGN)})$"
 
 
 def _memory(name: str) -> Schema:
-    amount = {"type": "string", "pattern": _amount(UNITS, needed=True)}
-    known = {word: {"enum": list(words)} for word, words in OF_RUN.items()}
+    amount, bound = [{"type": "string", "pattern": _amount(UNITS, True, sign)} for sign in (True, False)]
+    known: dict[str, Schema] = {word: {"enum": list(words)} for word, words in OF_RUN.items()}
     if name == "memory.prediction":
         del known["optimizer"]
-    run = _mapping({"batch": {"type": "integer", "minimum": 1}, **known, **dict.fromkeys(BOUNDS, amount)}, [])
-    return {"anyOf": [amount, run | {"anyOf": [{"required": [bound]} for bound in BOUNDS]}]}
+    else:
+        known["model"] = {"enum": [model for model in OF_RUN["model"] if model != "liveness"]}
+    run = _mapping({"batch": {"type": "integer", "minimum": 1}, **known, **dict.fromkeys(BOUNDS, bound)}, [])
+    run["if"] = {"required": ["model"], "properties": {"model": {"not": {"const": "eager"}}}}
+    run["then"] = {"not": {"anyOf": [{"required": [word]} for word in OF_EAGER]}}
+    return {"anyOf": [amount, run | {"anyOf": [{"required": [word]} for word in BOUNDS]}]}

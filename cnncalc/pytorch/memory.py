@@ -415,7 +415,7 @@ def verify_memory(
     """
     setup = setup or Setup(batch=2, optimizer="adam")
     chosen(setup.device)
-    training = replace(setup, training=True)
+    training = replace(setup, training=True, steady=False)
     runs = {"prediction": replace(setup, training=False), "training": training}
     told = progress or (lambda doing, done, of: None)
     found: Found = {}

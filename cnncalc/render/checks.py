@@ -273,6 +273,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
         for diagnostic in outcome.mistakes or _unnamed(outcome):
             said = f"{diagnostic.message}; {diagnostic.help}" if diagnostic.help else diagnostic.message
             lines += ["", f"- {_cell(str(diagnostic.span or outcome.source))}: {_sentence(said)}"]
+            lines += [f"  - {_sentence(str(note))}" for note in diagnostic.notes]
     return "\n".join(lines) + "\n"
 
 

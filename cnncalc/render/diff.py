@@ -8,15 +8,15 @@ from textwrap import wrap
 from typing import NamedTuple, TextIO
 
 from cnncalc.diagnostics import printable
-from cnncalc.diff import MAIN, Change, Diff, LayerChange, percent_text, value_text
+from cnncalc.diff import MAIN, Change, Diff, LayerChange, Value, percent_text, value_text
 from cnncalc.figures import BYTES, LayerFigures
 from cnncalc.render.markdown import escaped, prose, row
 from cnncalc.render.terminal import GAP, Line, put
 
 NARROWEST, WIDEST = 60, 80
-SHORTEST_NAME = 14
+SHORTEST_NAME = 12
 MOST_NAMED = 6  # layers that a sentence names
-SAME = "="
+SAME, MARK = "=", "> "
 
 WORDS = {"renamed": "renamed from", "added": "added", "removed": "removed"}
 HEADINGS = ("layer", "output", "parameters", "MACs", "activations", "field")
@@ -119,10 +119,11 @@ def _changed(found: Diff) -> list[Change]:
 
 
 def _total_cells(total: Change, found: Diff) -> list[str]:
-    old, new = [
-        "refused" if value is None else value_text(total.quantity, value, found.layout) for value in (total.old, total.new)
-    ]
-    return [total.quantity, old, new, _signed(total.difference), percent_text(total.old, total.new)]
+    def text(value: Value) -> str:
+        return "refused" if value is None else value_text(total.quantity, value, found.layout)
+
+    percent = percent_text(total.old, total.new)
+    return [total.quantity, text(total.old), text(total.new), _signed(total.difference), percent]
 
 
 def _signed(difference: int | None) -> str:
@@ -134,8 +135,8 @@ def _totals(found: Diff) -> list[Line]:
     if len(rows) == 1:
         return [Line("The totals are the same.")]
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    texts = [_joined(cells, widths) for cells in rows]
-    drawn = [Line(texts[0], "bold"), Line(GAP.join("-" * size for size in widths if size), "dim"), *map(Line, texts[1:])]
+    drawn = [Line(_joined(cells, widths)) for cells in rows]
+    drawn[:1] = [Line(drawn[0].text, "bold"), Line(GAP.join("-" * size for size in widths if size), "dim")]
     refused = {total.refused for total in found.changed_totals if total.refused}
     return drawn + [Line(f"  {why}", "dim") for why in sorted(refused)]
 
@@ -179,7 +180,7 @@ def _row(layer: LayerChange, found: Diff, first: bool) -> Row:
     for quantity in COUNTS:
         before, after = _count(old, quantity), _count(new, quantity)
         now.append(SAME if before == after else _signed(after - before))
-        was.append(percent_text(before, after))
+        was.append(percent_text(before, after) if old and new else "")
     now.append(_field(there))
     was.append(_was("receptive_field", values, found))
     return Row(now, was, first)
@@ -220,26 +221,37 @@ def _table(found: Diff, rows: Sequence[Row], width: int) -> list[Line]:
     cells = [list(headings), *[row.now for row in rows], *[["", *row.was[1:]] for row in rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     left_out: list[str] = []
-    while len(widths) > 3 and min(widths[0], SHORTEST_NAME) + 2 + sum(widths[1:]) + len(GAP) * (len(widths) - 1) > width:
+    while len(widths) > 3 and min(widths[0], SHORTEST_NAME) + _beside_name(widths) > width:
         left_out.insert(0, headings.pop())
         widths.pop()
-    widths[0] = max(min(widths[0], SHORTEST_NAME), min(widths[0], width - 2 - sum(widths[1:]) - len(GAP) * (len(widths) - 1)))
-    count = len(widths)
-    drawn = [Line("  " + _aligned(headings, widths), "bold"), Line("  " + GAP.join("-" * size for size in widths), "dim")]
+    widths[0] = max(min(widths[0], SHORTEST_NAME), min(widths[0], width - _beside_name(widths)))
+    drawn = [Line(" " * len(MARK) + _aligned(headings, widths), "bold")]
+    drawn.append(Line(" " * len(MARK) + GAP.join("-" * size for size in widths), "dim"))
     for one in rows:
-        mark = "> " if one.first else "  "
-        names = _folded(one.now[0], widths[0])
-        drawn.append(Line(mark + _aligned([names[0], *one.now[1:count]], widths), "bold" if one.first else ""))
-        drawn += [Line("   " + name) for name in names[1:]]
-        below = one.was[1:count]
-        fits = len(one.was[0]) < widths[0]
-        if any(below) or (one.was[0] and fits):
-            drawn.append(Line("  " + _aligned([f" {one.was[0]}" if fits else "", *below], widths), "dim"))
-        if not fits:
-            drawn += _wrapped([one.was[0]], width, "   ", "dim")
+        drawn += _lines_of(one, widths, width)
     if left_out:
         drawn += _wrapped([f"(not shown at {width} columns: {', '.join(left_out)})"], width, "", "dim")
     return drawn
+
+
+def _beside_name(widths: Sequence[int]) -> int:
+    """What a line takes besides the name: the mark, the other columns, the gaps."""
+    return len(MARK) + sum(widths[1:]) + len(GAP) * (len(widths) - 1)
+
+
+def _lines_of(one: Row, widths: Sequence[int], width: int) -> list[Line]:
+    """What it is now, and beneath that what it was; a long name and what became of the layer run on beside that."""
+    count = len(widths)
+    names = _folded(one.now[0], widths[0])
+    beside = len(one.was[0]) < widths[0]
+    left = [*names, *([f" {one.was[0]}"] if beside and one.was[0] else [])]
+    drawn = []
+    for position in range(max(len(left), 2 if any(one.was[1:count]) else 1)):
+        cells = one.now if position == 0 else one.was if position == 1 else [""] * count
+        name = left[position] if position < len(left) else ""
+        text = (MARK if one.first and position == 0 else " " * len(MARK)) + _aligned([name, *cells[1:count]], widths)
+        drawn.append(Line(text, "dim" if position else "bold" if one.first else ""))
+    return drawn + ([] if beside else _wrapped([one.was[0]], width, "   ", "dim"))
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -252,29 +264,24 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _folded(name: str, size: int) -> list[str]:
-    """A name over several lines, broken behind a dot where it can be."""
+    """A name over several lines, broken behind a dot where it can be; those after the first stand one column in."""
     parts = []
     while len(name) > size:
-        cut = name.rfind(".", 1, size) + 1 or size
+        cut = name.rfind(".", 2, size) + 1 or size
         parts.append(name[:cut])
-        name = name[cut:]
-        size -= not len(parts) > 1  # the lines after the first stand one column in
+        name = f" {name[cut:]}"
     return [*parts, name]
 
 
 def _wrapped(sentences: Sequence[str], width: int, indent: str = "", style: str = "") -> list[Line]:
-    return [
-        Line(part, style)
-        for sentence in sentences
-        for part in wrap(
-            sentence,
-            width,
-            initial_indent=indent,
-            subsequent_indent=f"{indent}    ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    ]
+    """Sentences over several lines; a number stays with its `%`."""
+    drawn = []
+    for sentence in sentences:
+        whole = sentence.replace(" %", "\0%")
+        further = f"{indent}    "
+        parts = wrap(whole, width, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False)
+        drawn += [Line(part.replace("\0%", " %"), style) for part in parts]
+    return drawn
 
 
 def _first(found: Diff, width: int) -> list[Line]:
@@ -311,10 +318,9 @@ def _markdown_layers(found: Diff) -> list[str]:
     parts = [f"<details><summary>{changed} changed</summary>", "", row(HEADINGS)]
     parts.append(row([":--", ":--", "--:", "--:", "--:", ":--"]))
     for one in rows:
-        cells = [
-            f"{_cell(now)}<br>{_cell(was)}" if was else _cell(now) for now, was in zip(one.now, one.was, strict=True)
-        ]
-        parts.append(row([f"**{cells[0]}**" if one.first else cells[0], *cells[1:]]))
+        now = [_cell(cell) for cell in one.now]
+        now[0] = f"**{now[0]}**" if one.first else now[0]
+        parts.append(row([f"{cell}<br>{_cell(was)}" if was else cell for cell, was in zip(now, one.was, strict=True)]))
     return [*parts, "", "</details>", ""]
 
 

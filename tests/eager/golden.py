@@ -122,6 +122,7 @@ LAYERS = {
     "hard_sigmoid-in-place": "{hard_sigmoid: {inplace: true}}",
     "dropout-in-place": "{dropout: {p: 0.5, inplace: true}}",
     "dropout-in-place-on-a-view": "flatten, {dropout: {p: 0.5, inplace: true}}",
+    "conv-written-over-as-a-view": "{conv: {out_channels: 5, kernel_size: 3}}, flatten, {elu: {inplace: true}}",
     "silu-in-place-on-a-part": "{slice: {stop: 5}}, {silu: {inplace: true}}",
     # what a layer leaves to the next: an order of dimensions, gaps
     "behind-a-permutation": "{permute: [1, 0, 2]}, relu, {max_pool: 2}, {linear: 7}",
@@ -134,6 +135,9 @@ LAYERS = {
     "mean-of-channels-last": "{layer_norm: {axes: channels}}, {adaptive_avg_pool: 1}",
     "upsample-of-channels-last": "{layer_norm: {axes: channels}}, {upsample: {scale_factor: 2}}, relu",
     "rows-by-columns": "flatten, {permute: [0]}, {linear: 5}",
+    "relu-of-a-permutation": "{reshape: [24, 3, 9]}, {permute: [1, 2, 0]}, relu, softmax",
+    "leaky_relu-of-a-permutation": "{reshape: [24, 3, 9]}, {permute: [1, 2, 0]}, leaky_relu, softmax",
+    "tanh-of-a-permutation": "{reshape: [24, 3, 9]}, {permute: [1, 2, 0]}, tanh, softmax",
     # how gradients meet
     "read-twice": "relu, {add: [tanh, sigmoid]}",
     "read-three-times": "relu, {add: [tanh, {conv: {out_channels: 12, kernel_size: 1}}, sigmoid]}",
@@ -169,9 +173,18 @@ OF_ANY_RANK = {
 # In batches of one image, whose parts along the channels have no gaps.
 OF_ONE_IMAGE = ("concat", "dense", "max_pool", "channel_shuffle", "norm-of-a-part", "read-twice")
 
-# Where the model is known to be wrong, and how.
-WRONG = {
-    "norm-of-a-part/train-one-image": "an affine instance norm's parameters are repeated once: torch takes no sum",
+# Dimensions in other orders, some of size 1: their strides say nothing, and torch looks at them all the same.
+LAYOUTS = {
+    "norm-of-a-permutation": "input: [7, 3, 1]\nlayers: [prelu, {permute: [1, 0, 2]}, batch_norm, flatten]",
+    "instance-of-a-permutation": "input: [3, 2, 3]\nlayers: [prelu, softmax, {permute: [2, 0, 1]}, instance_norm]",
+    "mean-of-permutations": """
+input: [3, 1, 3]
+layers:
+  - prelu
+  - {permute: [2, 1, 0]}
+  - {mean: [identity, [{permute: [1, 0, 2]}, batch_norm, {permute: [1, 0, 2]}]]}
+  - {group_norm: 1}
+""",
 }
 
 # The input of a first layer wants no gradient.
@@ -202,6 +215,32 @@ layers:
 outputs: [a, b, c]
 """,
 }
+
+# Under autocast some operators stay in float32, and what is kept is in either format.
+AUTOCAST = (
+    *("conv", "conv-silu", "conv_transpose-cropped", "locally_connected", "linear-after-linear", "rbf-trainable"),
+    *("avg_pool", "lp_pool", "subsample", "batch_norm", "layer_norm-channels", "instance_norm-full", "l2_norm"),
+    *("local_response_norm", "scale", "prelu", "softmax", "dropout", "drop_path", "pad-reflect", "pad-replicate"),
+    *(
+        "upsample",
+        "add-over-maps",
+        "concat",
+        "multiply",
+        "divide-by-a-map",
+        "mean",
+        "residual-twice",
+        "dense",
+        "a-gate",
+    ),
+    *("max_pool-3d", "avg_pool-3d", "adaptive_max_pool-3d", "adaptive_avg_pool-3d", "adaptive_avg_pool-1-3d"),
+)
+
+# In a block that runs again instead of keeping what its layers need.
+CHECKPOINTED = (
+    *("conv-relu", "conv-partial", "locally_connected", "linear-after-linear", "max_pool", "avg_pool", "lp_pool"),
+    *("batch_norm", "instance_norm-full", "local_response_norm", "conv-silu", "dropout"),
+    *("conv-written-over-as-a-view", "pad-circular", "multiply", "concat", "residual", "residual-twice", "dense"),
+)
 
 # For whole steps: some of everything that is usual.
 USUAL = """
@@ -236,6 +275,10 @@ MODES: dict[str, dict[str, Any]] = {
     "frozen-weights": {**TWO_STEPS, "optimizer": "momentum", "frozen": ("*.weight", "branch.bias")},
     "frozen-hidden": {**TWO_STEPS, "optimizer": "sgd", "frozen": ("hidden.*",)},
     "frozen": {**TWO_STEPS, "optimizer": "adam", "frozen": ("*",)},
+    "autocast-predict": {"amp": "bfloat16"},
+    "autocast": {**TWO_STEPS, "optimizer": "adam", "amp": "bfloat16"},
+    "autocast-train": {**ONE_STEP, "loss": "none", "amp": "bfloat16"},
+    "checkpointed": {**ONE_STEP, "loss": "none", "checkpointed": ("part",)},
 }
 
 
@@ -269,13 +312,18 @@ def every() -> Iterator[Golden]:
         yield Golden(name, text, "train")
     for name in OF_ONE_IMAGE:
         yield Golden(name, behind_prelu[name], "train-one-image")
-    for name, text in FIRST.items():
+    for name, text in {**FIRST, **LAYOUTS}.items():
         yield Golden(name, text, "predict")
         yield Golden(name, text, "train")
+    for name in AUTOCAST:
+        yield Golden(name, behind_prelu[name], "autocast-train")
+    for name in CHECKPOINTED:
+        text = f"blocks: {{part: {{layers: [{LAYERS[name]}]}}}}\nlayers: [prelu, part, tanh]"
+        yield Golden(name, f"input: 6x9x12\n{text}", "checkpointed")
     for name, text in CLASSES.items():
         yield Golden(name, text, "classes")
     for mode in MODES:
-        if mode not in ("train", "train-one-image"):
+        if mode not in ("train", "train-one-image", "autocast-train", "checkpointed"):
             yield Golden("usual", USUAL, mode)
 
 

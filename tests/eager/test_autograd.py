@@ -406,8 +406,8 @@ def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Machine]]:
     class Collected(Machine):
         __slots__ = ()
 
-        def __init__(self, cuda: bool = False) -> None:
-            super().__init__(cuda)
+        def __init__(self, cuda: bool = False, float16: bool = False) -> None:
+            super().__init__(cuda, float16)
             machines.append(self)
 
     monkeypatch.setattr(step, "Machine", Collected)

@@ -22,7 +22,7 @@ LAST: dict[str, Any] = {"strides": (210, 1, 42, 6)}  # MAPS with the channels in
 
 def convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """3x2 windows: 3x6 places."""
-    return kernels.convolution(x, weight, bias, (2, 4, 3, 6))
+    return kernels.convolution(x, weight, bias, (2, 4, 3, 6), kernels.Sliding())
 
 
 def target(machine: Machine, shape: Sizes) -> Tensor:
@@ -141,7 +141,7 @@ def target(machine: Machine, shape: Sizes) -> Tensor:
         ),
         # a mean and an inverse deviation for each of 6 channels
         pytest.param(
-            lambda x, weight, bias: kernels.batch_norm(x, weight, bias, None, True),
+            lambda x, weight, bias: kernels.batch_norm(x, weight, bias, (), True),
             [MAPS, (6,), (6,)],
             {
                 "shape": MAPS,
@@ -154,7 +154,7 @@ def target(machine: Machine, shape: Sizes) -> Tensor:
         ),
         # by running statistics: none of its own
         pytest.param(
-            lambda x, weight, bias: kernels.batch_norm(x, weight, bias, None, False),
+            lambda x, weight, bias: kernels.batch_norm(x, weight, bias, (), False),
             [MAPS, (6,), (6,)],
             {
                 "shape": MAPS,
@@ -416,7 +416,7 @@ def test_operators(
     [
         # [2, 4, 3, 6] places, 72 an image
         pytest.param(convolution, [MAPS, (4, 6, 3, 2)], (72, 1, 24, 4), id="convolution"),
-        pytest.param(lambda x: kernels.batch_norm(x, None, None, None, True), [MAPS], (210, 1, 42, 6), id="batch_norm"),
+        pytest.param(lambda x: kernels.batch_norm(x, None, None, (), True), [MAPS], (210, 1, 42, 6), id="batch_norm"),
         pytest.param(lambda x: kernels.group_norm(x, None, None, 3), [MAPS], (210, 1, 42, 6), id="group_norm"),
         pytest.param(
             lambda x: kernels.max_pool(x, (2, 6, 2, 3), "max_pool2d")[0], [MAPS], (36, 1, 18, 6), id="max_pool"
@@ -452,7 +452,7 @@ def test_a_weight_behind_channels_last_gets_a_copy_of_its_gradient(machine: Mach
     weight = machine.tensor((4, 6, 1, 1), 4)
     leaf = Leaf(weight, "conv")
     weight.edge = (leaf, 0)
-    made = kernels.convolution(x, weight, None, (2, 4, 5, 7))
+    made = kernels.convolution(x, weight, None, (2, 4, 5, 7), kernels.Sliding())
     backward(machine, [made], [made.like()])
     assert machine.events[-1][0] == "detach"
 
@@ -480,7 +480,7 @@ def test_instance_norm_repeats_what_it_has_for_every_image(told: Callable[..., d
 def test_statistics_are_in_the_number_format_of_the_weight(machine: Machine) -> None:
     x, weight = machine.tensor(MAPS, 2), machine.tensor((6,), 4)
     before = machine.live
-    kernels.batch_norm(x, weight, None, None, True)
+    kernels.batch_norm(x, weight, None, (), True)
     (_, *_, live) = machine.events[-1]
     assert live - before == WHOLE // 2 + 2 * 6 * 4
     kernels.layer_norm(x, None, None, 3)

@@ -528,7 +528,7 @@ def test_the_callers_random_numbers_and_modes_are_left_alone() -> None:
 
 
 def test_torch_runs_on_one_thread_and_has_its_own_back() -> None:
-    """On more, oneDNN takes over some convolutions, and holds the gradient of a frozen weight as that of its bias is made."""
+    """On more, oneDNN takes this convolution over, and makes a frozen weight's gradient together with the bias's."""
     network = cnncalc.loads("input: 5x5x3\nlayers: [{conv: {out_channels: 4, kernel_size: 1}}]")
     setup = Setup(batch=2, training=True, optimizer="", loss="none", frozen=("conv.weight",))
     found = []
