@@ -53,6 +53,19 @@ def test_a_memory_page_imports_no_framework(arguments: list[str], format: str) -
     assert format == "json" or not roots(modules) & {"pydantic", "pydantic_core", "rich"}
 
 
+@pytest.mark.parametrize("format", ["text", "json", "github", "junit", "sarif", "markdown"])
+def test_checking_imports_no_framework(format: str) -> None:
+    modules = loaded(COMMAND.format(arguments=["check", "vgg16", "--format", format]))
+    assert "cnncalc.checks" in modules
+    assert not roots(modules) & (FRAMEWORKS | {"pydantic", "pydantic_core", "rich", "jsonschema"})
+
+
+def test_the_schema_of_documents_imports_no_framework() -> None:
+    modules = loaded(COMMAND.format(arguments=["schema"]))
+    assert "cnncalc.language.schema" in modules
+    assert not roots(modules) & (FRAMEWORKS | {"pydantic", "pydantic_core", "rich", "jsonschema"})
+
+
 @pytest.mark.parametrize("network", ["vgg16", "ssd300_vgg16"])
 @pytest.mark.parametrize("format", ["table", "csv", "markdown", "json"])
 def test_analysing_imports_no_framework(network: str, format: str) -> None:

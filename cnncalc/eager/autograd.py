@@ -151,7 +151,7 @@ def record(
         if before or after:
             node.promised = (machine.region, machine.region.promise(len(before) + len(after)))
     elif machine.region.made([*before, *after]):
-        _interrupt(machine, [*outputs, *results])
+        _interrupt(machine, [*outputs, *results, *[input for input in inputs if input is not None]])
     else:
         node.save(before)
         node.save(after)
@@ -161,7 +161,7 @@ def record(
 
 
 def _interrupt(machine: Machine, made: Sequence[Tensor]) -> None:
-    """End an operator at its last save: what it made and nothing keeps is gone when it returns."""
+    """End an operator at its last save: what it made, copies of its operands too, is gone where nothing keeps it."""
     assert machine.region is not None
     now = len(machine.events) - 1
     kept = {tensor.storage for tensor in machine.region.again or () if tensor is not None}

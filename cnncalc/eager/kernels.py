@@ -121,7 +121,7 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes, s
         if node.wants(2):
             found[2] = machine.tensor(node.inputs[2][0], width)
         gradient.tick("convolution_backward")
-        return found
+        return [own if node.wants(position) else None for position, own in enumerate(found)]
 
     record((made,), "ConvolutionBackward0", (x, weight, bias), formula, (x, weight))
     return made

@@ -72,7 +72,7 @@ def test_a_revision(run: Run, small: Path, wider: Path) -> None:
     assert result.out.startswith(
         "git:HEAD:small.yaml -> small.yaml\n\nThe first layer that changed is `pair.0.conv`, small.yaml:5:19, "
     )
-    assert "  5 |   pair: {layers: [{conv: {out_channels: 6, kernel_size: 3, padding: 1}}, re...\n" in result.out
+    assert "  5 |   pair: {layers: [{conv: {out_channels: 6, kernel_size: 3, padding: 1}}...\n" in result.out
 
 
 # --fail-on ------------------------------------------------------------------------------------------------------------

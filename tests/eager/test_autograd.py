@@ -184,6 +184,14 @@ def shared_still(x: Tensor) -> Tensor:
     return f(add(add(x, y), z), "r")
 
 
+def shared_no_longer(x: Tensor) -> Tensor:
+    """Of u and v, to which one gradient goes, v's gets a sum of its own; then it is u's alone."""
+    u, v = f(x, "u"), f(x, "v")
+    z, w = f(u, "z"), f(v, "w")
+    later = f(add(z, w), "s")
+    return add(f(add(u, v), "r"), later)
+
+
 def slice_added(x: Tensor) -> Tensor:
     joined = cat([x, x.like()], 1)
     y = f(x, "y")
@@ -204,6 +212,14 @@ def two_repeats(x: Tensor) -> Tensor:
             lambda x: f(add(x, f(x, "y")), "r"), [("d r", 1), ("d y", 2), ("add_", 2)], id="shared-and-no-longer"
         ),
         pytest.param(shared_still, [("d r", 1), ("d z", 2), ("add", 3), ("d y", 3), ("add_", 2)], id="shared-still"),
+        pytest.param(
+            shared_no_longer,
+            [
+                *[("d r", 1), ("d s", 2), ("d w", 3), ("add", 4), ("d z", 4), ("add_", 3)],
+                *[("d v", 3), ("d u", 3), ("add_", 2)],
+            ],
+            id="alone-after-a-sum",
+        ),
         # ones, which the caller still has
         pytest.param(lambda x: add(x, f(x, "y")), [("d y", 1), ("add", 2)], id="held-by-the-caller"),
         pytest.param(lambda x: f(add(x, x), "r"), [("d r", 1), ("add", 2)], id="the-same-tensor-twice"),
@@ -280,6 +296,13 @@ def test_gradients_that_meet(
         # 5 numbers, seen 25 times
         pytest.param(
             lambda p, q: total(p, 1), "unsqueeze, expand, new_empty_strided, copy_", 100, id="repeated-numbers"
+        ),
+        # a sum lies as the gradient that came first (ones); x and p do, too
+        pytest.param(
+            lambda p, q: (lambda x: add(x, permute(f(permute(x, (1, 0)), "y"), (1, 0))))(f(p, "x")),
+            "permute, d y, permute, add, d x, detach",
+            100,
+            id="a-sum-lies-as-the-first",
         ),
         pytest.param(lambda p, q: multiply(p, p), "mul, mul, add_, detach", 100, id="read-twice"),
     ],

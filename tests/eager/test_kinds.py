@@ -300,3 +300,22 @@ def test_a_single_value_is_not_normalised(run: Callable[..., Timeline]) -> None:
     run(layers, training=True, batch=2)
     run(layers, batch=1)
     run("{conv: {out_channels: 4, kernel_size: 3}}, batch_norm", training=True, batch=1)
+
+
+@pytest.mark.parametrize(
+    ("norm", "refused"),
+    [
+        ("{batch_norm: {track_running_stats: false}}", True),
+        ("batch_norm", False),
+        ("{group_norm: 4}", True),
+        ("{group_norm: 2}", False),  # two channels of a value each
+    ],
+)
+def test_nor_is_it_in_prediction_by_its_own_statistics(run: Callable[..., Timeline], norm: str, refused: bool) -> None:
+    layers = f"{{conv: {{out_channels: 4, kernel_size: 3}}}}, global_avg_pool, {norm}"
+    run(layers, batch=2)
+    if not refused:
+        run(layers, batch=1)
+        return
+    with pytest.raises(cnncalc.DocumentError, match=r"torch refuses to run this: `\w+` would normalise a single value"):
+        run(layers, batch=1)

@@ -178,6 +178,35 @@ def test_on_cuda_step_by_step() -> None:
     assert steps.step() == later
 
 
+@pytest.mark.parametrize(
+    ("name", "decay", "later"),
+    [
+        ("sgd", False, [("_foreach_add_", 0)]),
+        ("sgd", True, [("_foreach_add", Q), ("_foreach_add_", Q)]),
+        ("momentum", False, [(name, Q) for name in ("_foreach_mul_", "_foreach_add_", "_foreach_add_")]),
+        (
+            "momentum",
+            True,
+            # the sums are gone before the parameters are changed
+            [("_foreach_add", 2 * Q), ("_foreach_mul_", 2 * Q), ("_foreach_add_", 2 * Q), ("_foreach_add_", Q)],
+        ),
+        (
+            "adamw",
+            True,
+            [
+                *[("_foreach_add_", 2 * Q), ("_foreach_mul_", 2 * Q), ("_foreach_lerp_", 2 * Q)],
+                *[("_foreach_mul_", 2 * Q), ("_foreach_addcmul_", 2 * Q), ("_foreach_sqrt", 3 * Q)],
+                *[("_foreach_div_", 3 * Q), ("_foreach_add_", 3 * Q), ("_foreach_addcdiv_", 3 * Q)],
+            ],
+        ),
+    ],
+)
+def test_later_steps_on_cuda(name: str, decay: bool, later: list[tuple[str, int]]) -> None:
+    steps = Steps(name, decay, cuda=True)
+    steps.step()
+    assert steps.step() == later
+
+
 # Who takes part -------------------------------------------------------------------------------------------------------
 
 

@@ -59,6 +59,8 @@ def test_packed(shape: Sizes, strides: Sizes, last: Sizes | None) -> None:
         # one position: both orders are the same memory, which counts as contiguous
         pytest.param((3, 2, 1, 1), (2, 1, 1, 1), True, True, False, id="one-position"),
         pytest.param((3, 2, 1, 1), (2, 1, 2, 2), True, True, True, id="one-position-channels-last"),
+        # every second of images of one value
+        pytest.param((3, 1, 1, 1), (2, 1, 1, 1), False, False, False, id="single-values-with-gaps"),
         pytest.param((3, 2, 4, 5, 7), (280, 1, 70, 14, 2), False, True, True, id="volumes-channels-last"),
         pytest.param((3, 2, 5), (10, 1, 2), False, True, False, id="no-such-format-in-1-d"),
         pytest.param((), (), True, True, False, id="scalar"),

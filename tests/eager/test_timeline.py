@@ -97,6 +97,15 @@ def test_the_state_is_there_from_the_first_step_on(trained: Timeline) -> None:
     assert second == {**first, "optimizer state": 2 * PARAMETERS + 3 * 4}
 
 
+def test_what_is_let_go_is_an_activation_again(run: Callable[..., Timeline]) -> None:
+    """The output, which relu keeps for its own gradient, stays when that is done."""
+    found = run("{conv: {out_channels: 4, kernel_size: 1, bias: false}}, relu", training=True, loss="none", steps=1)
+    backward = at(found, "threshold_backward")
+    assert found.categories(backward)["saved"] == 1680
+    after = found.categories(backward + 1)
+    assert (after["saved"], after["activations"]) == (0, 1680)
+
+
 def test_numbers_that_are_kept_are_saved(run: Callable[..., Timeline]) -> None:
     found = run("{conv: {out_channels: 2, kernel_size: 1}}, {mean: [identity, tanh]}", training=True, loss="none")
     assert found.categories(at(found, "ones_like"))["saved"] == 840 + 8  # tanh's result and the number 2
@@ -180,6 +189,15 @@ def test_tensors_by_name(trained: Timeline) -> None:
         Held(24, (1, 6), "gradients", "linear", "sum", "linear.bias"),
         Held(1680, (3, 140), "gradients", "linear", "mm", ""),
         Held(1680, (3, 4, 5, 7), "gradients", "relu", "threshold_backward", ""),
+    }
+
+
+def test_buffers_by_name(run: Callable[..., Timeline]) -> None:
+    found = run("{batch_norm: {affine: false}}").held(1)
+    assert {(held.name, held.bytes, held.layer, held.operator) for held in found if held.category == "buffers"} == {
+        ("batch_norm.running_mean", 8, "batch_norm", ""),
+        ("batch_norm.running_var", 8, "batch_norm", ""),
+        ("batch_norm.num_batches_tracked", 8, "batch_norm", ""),
     }
 
 
