@@ -114,7 +114,7 @@ def test_the_hook_passes(hooked: Path) -> None:
     ("text", "said"),
     [
         (FAILING, "nets/net.yaml:5:17: error[expectation-failed]: `depth` is 2, expected 3"),
-        (WRONG, "nets/net.yaml:3:44: error[window-exceeds-input]"),
+        (WRONG, "nets/net.yaml:3:42: error[window-exceeds-input]"),
         (GOOD.replace("}\n  - linear", "\n  - linear"), "error[not-yaml]"),
     ],
     ids=["an-expectation", "a-mistake", "no-yaml"],
