@@ -28,8 +28,8 @@ NOT_MODELLED = {
     "cuda": [
         "the workspace of cuDNN's convolutions, which depends on the algorithm it picks",
         "cuBLAS's workspace, 8,519,680 bytes or 32 MiB a stream",
-        "free memory that the allocator keeps, and blocks it hands out larger than asked for: but for workspaces, these "
-        "numbers lie between the peaks of requested_bytes and allocated_bytes in torch.cuda.memory_stats()",
+        "free memory that the allocator keeps, and blocks it hands out larger than asked for: but for workspaces, "
+        "these numbers lie between the peaks of requested_bytes and allocated_bytes in torch.cuda.memory_stats()",
         "the CUDA context, some hundreds of MB",
     ],
 }
@@ -191,8 +191,8 @@ def _not_measured(network: Network, setup: Setup) -> list[str]:
     copies += formulas.tensor_bytes(parameters, DTYPE_BYTES[setup.amp], 1)
     return [
         "autocast's own choice of operators on CUDA: its rules were measured on CPU. It is at most "
-        f"{full + 2 * copies:,} bytes: what is held in {setup.dtype}, and a copy in {setup.amp} of all that convolutions "
-        "and dense layers read and make, and of its gradients"
+        f"{full + 2 * copies:,} bytes: what is held in {setup.dtype}, and a copy in {setup.amp} of all that "
+        "convolutions and dense layers read and make, and of its gradients"
     ]
 
 

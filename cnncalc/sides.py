@@ -114,7 +114,9 @@ class _Repository:
         folder, file = split(path)
         inside = [f"{folder}/"] if folder else []
         listed = _git("ls-tree", "-z", "--full-tree", "--name-only", self.tree, "--", *inside)
-        names = {splitext(basename(one))[0]: one for one in listed.decode("utf-8", "surrogateescape").split("\0") if one}
+        names = {
+            splitext(basename(one))[0]: one for one in listed.decode("utf-8", "surrogateescape").split("\0") if one
+        }
         help = did_you_mean([f"{GIT}{self.revision}:{names[one]}" for one in near(splitext(file)[0], names)])
         if self.here and self.entry(normpath(join(self.here, path))) is not None:
             help = did_you_mean([f"{GIT}{self.revision}:./{path}"])

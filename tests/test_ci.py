@@ -239,9 +239,7 @@ COMPARE = "Compare with the base of the pull request"
 
 
 def test_when_the_base_is_compared() -> None:
-    assert STEPS[COMPARE]["if"] == (
-        "${{ !cancelled() && inputs.diff != '' && github.event_name == 'pull_request' }}"
-    )
+    assert STEPS[COMPARE]["if"] == ("${{ !cancelled() && inputs.diff != '' && github.event_name == 'pull_request' }}")
 
 
 def test_the_comparison(runner: Path) -> None:
@@ -284,7 +282,9 @@ def test_from_a_folder(runner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Nothing changed: 2 layers" in (runner / "summary.md").read_text()
 
 
-def test_the_base_is_fetched_into_a_shallow_clone(runner: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_is_fetched_into_a_shallow_clone(
+    runner: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As actions/checkout leaves it: the newest commit alone."""
     write("net.yaml", GOOD)
     base = commit()

@@ -116,6 +116,13 @@ def test_inputs_and_outputs() -> None:
     ]
 
 
+def test_outputs_alone() -> None:
+    text = "input: 6x8x2\nlayers: [{name: a, relu: {}}, {name: b, tanh: {}}]\noutputs: [a, b]"
+    found = compared(text, text.replace("[a, b]", "[b, a]"))
+    assert (found.layers, found.changed_totals, len(found.changed_ends)) == ([], [], 1)
+    assert not found.same
+
+
 def test_another_kind_under_the_same_name() -> None:
     found = compared(SMALL, SMALL.replace("max_pool: 2", "avg_pool: 2"))
     assert names(found) == [("changed", "pool")]
@@ -237,6 +244,9 @@ def layers(*kinds: str) -> list[LayerFigures]:
             id="numbers-first-then-kinds",
         ),
         pytest.param(["a:conv", "k:relu"], ["k:relu", "x:conv"], {"k": "k"}, id="not-across-a-neighbour"),
+        pytest.param(
+            ["k:relu", "a:conv", "l:relu"], ["x:conv", "l:relu", "k:relu"], {"k": "k", "l": "l"}, id="both-neighbours"
+        ),
         pytest.param(
             ["k:relu", "a:conv", "l:relu", "b:conv"],
             ["k:relu", "x:conv", "l:relu", "y:conv"],

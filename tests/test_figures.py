@@ -87,7 +87,12 @@ def test_what_torch_refuses() -> None:
 
 @pytest.mark.parametrize(
     ("source", "name"),
-    [("/home/me/nets/net.yaml", "net.yaml"), ("net.yaml", "net.yaml"), ("<stdin>", "<stdin>"), ("a\udcff.yml", "a?.yml")],
+    [
+        ("/home/me/nets/net.yaml", "net.yaml"),
+        ("net.yaml", "net.yaml"),
+        ("<stdin>", "<stdin>"),
+        ("a\udcff.yml", "a?.yml"),
+    ],
 )
 def test_a_document_has_no_folder(source: str, name: str) -> None:
     assert document_name(source) == name

@@ -40,7 +40,9 @@ def by_trying(net: cnncalc.Network, budget: int, setup: Setup, most: int = 60) -
     return max(fitting, default=0)
 
 
-@pytest.mark.parametrize("setup", [Setup(), TRAINING, replace(TRAINING, device="cuda"), replace(TRAINING, amp="bfloat16")])
+@pytest.mark.parametrize(
+    "setup", [Setup(), TRAINING, replace(TRAINING, device="cuda"), replace(TRAINING, amp="bfloat16")]
+)
 @pytest.mark.parametrize("batch", [1, 2, 3, 17, 40])
 def test_just_enough_and_one_byte_less(setup: Setup, batch: int) -> None:
     net = network()

@@ -86,7 +86,8 @@ def test_what_is_said(quantity: str, old: int, new: int, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "exceeded", "missing"), [(None, 5, True, "before"), (5, None, True, "now"), (None, None, False, "before and now")]
+    ("old", "new", "exceeded", "missing"),
+    [(None, 5, True, "before"), (5, None, True, "now"), (None, None, False, "before and now")],
 )
 def test_a_number_that_one_side_only_has(old: int | None, new: int | None, exceeded: bool, missing: str) -> None:
     total = Change("memory.training", old, new, refused="torch refuses")
@@ -112,7 +113,12 @@ EXPECT = f"{EXAMPLE}; a bound on the number itself belongs into the document's `
         ("macs>+5 % more", "malformed-limit", 1, EXAMPLE),
         ("macs>5%", "malformed-limit", 1, EXPECT),
         ("macs >= 16G", "malformed-limit", 1, EXPECT),
-        ("macs", "malformed-limit", 1, "put it in quotes, or the shell takes the rest for a file: --fail-on 'macs>+5%'"),
+        (
+            "macs",
+            "malformed-limit",
+            1,
+            "put it in quotes, or the shell takes the rest for a file: --fail-on 'macs>+5%'",
+        ),
         ("mac>+5%", "unknown-quantity", 1, "did you mean `macs`?"),
         (" memory.train>+5%", "unknown-quantity", 2, "did you mean `memory.training` or `memory.prediction`?"),
         ("xyz>+5%", "unknown-quantity", 1, f"known: {', '.join(QUANTITIES)}"),

@@ -329,7 +329,10 @@ def test_a_block(small: Path) -> None:
     assert str(failure.span) == "small.yaml:2:42"
     notes = list(map(str, failure.notes))
     assert "in `a`, small.yaml:4:5" in notes
-    assert [note.partition(":")[0] for note in notes if " after it" in note] == ["`a.relu` after it", "`b.0.conv` after it"]
+    assert [note.partition(":")[0] for note in notes if " after it" in note] == [
+        "`a.relu` after it",
+        "`b.0.conv` after it",
+    ]
 
 
 def test_many_that_follow(small: Path) -> None:
@@ -354,15 +357,40 @@ def test_many_names(small: Path) -> None:
     assert failure.message.endswith("`d4` as `c4` and 2 more")
 
 
-def test_the_whole_alone(locked: Path) -> None:
+def test_two_that_are_new(locked: Path) -> None:
+    change(locked, "  - {name: last", "  - {name: a, relu: {}}\n  - {name: b, tanh: {}}\n  - {name: last")
+    (failure,) = check_lock("small.yaml").failures
+    assert failure.message == "`a` is not in the lock"
+    assert list(map(str, failure.notes))[:2] == [
+        "`b` after it: not in the lock, small.yaml:6:5",
+        "`last` after it: inputs is b, locked pool, small.yaml:7:5",
+    ]
+
+
+def test_another_name_and_another_number(locked: Path) -> None:
+    change(locked, "name: last, linear: 5", "name: head, linear: 6")
+    (verdict,) = check_lock("small.yaml").verdicts
+    assert verdict.failure is not None
+    assert (verdict.name, verdict.failure.message) == (
+        "lock.head.output",
+        "`head`, locked as `last`: output is 6, locked 5",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"eager": 3012', '"eager": 3000', "in total, memory.prediction is 3,012, locked 3,000 (+0.4 %)"),
+        ('"textbook": 2244', '"textbook": 2240', "in total, textbook.prediction is 2,244, locked 2,240 (+0.2 %)"),
+    ],
+)
+def test_the_whole_alone(locked: Path, old: str, new: str, said: str) -> None:
     """No layer differs, but a total does: the lock was edited, or memory is counted anew."""
-    lock = Path("small.lock.json")
-    change(lock, '"eager": 3012', '"eager": 3000')
+    change(Path("small.lock.json"), old, new)
     outcome = check_lock("small.yaml")
     (failure,) = outcome.failures
     assert outcome.exit_code == 1
-    assert failure.message == "in total, memory.prediction is 3,012, locked 3,000 (+0.4 %)"
-    assert failure.span is None
+    assert (failure.message, failure.span) == (said, None)
 
 
 def test_what_the_document_expects_too(locked: Path) -> None:

@@ -313,7 +313,7 @@ def test_schema() -> None:
 
 
 def test_autocast_on_cuda_is_bounded() -> None:
-    """Its rules were measured on CPU; the bound needs none of them: float32's peak, and copies of what is read and made."""
+    """The bound needs no rule that was measured on CPU: float32's peak, and copies of what is read and made."""
     network = cnncalc.loads("input: 6x5x3\nlayers: [{conv: {out_channels: 4, kernel_size: 3}}, relu, {linear: 7}]")
     setup = Setup(batch=2, training=True, amp="bfloat16", device="cuda")
     values = (6 * 5 * 3 + 4 * 3 * 4) + (4 * 3 * 4 + 7)  # into and out of the convolution and the dense layer

@@ -17,6 +17,7 @@ import pytest
 import cnncalc
 from cnncalc import formulas
 from cnncalc.layers.window import window_axes
+from cnncalc.passes.memory import every_output, liveness
 
 pytest.importorskip("torch", reason="verify needs torch, which is not installed")
 
@@ -75,6 +76,13 @@ def hand_counts() -> None:
     memory = cnncalc.analyze(cnncalc.loads(HOMEWORK), batch=50).totals.memory
     assert memory.training == 565_613_600
     assert cnncalc.analyze(cnncalc.loads(HOMEWORK)).totals.memory.prediction == 12_613_600
+    outputs = 4 * (100 * 150 * 100 + 50 * 75 * 200 + 25 * 38 * 400)
+    every = every_output(cnncalc.loads(HOMEWORK))
+    assert (every.prediction, every.training) == (outputs, 2 * outputs)
+    # the image, the two widest maps, the parameters, and a norm's statistics of 3 channels with its counter
+    alive = liveness(cnncalc.loads(HOMEWORK.replace("layers:", "layers:\n  - batch_norm")))
+    widest = 4 * (100 * 150 * 100 + 50 * 75 * 200)
+    assert alive.prediction == 4 * 200 * 300 * 3 + widest + 4 * (903_400 + 6) + (4 * 6 + 8)
     pooled = cnncalc.loads("input: 5x1x1\nlayers: [{adaptive_avg_pool: [3, 1]}]").nodes[0].facts
     # Windows 0..2, 1..4 and 3..5 of five rows: 2 + 3 + 2 values in 3 means.
     assert pooled.operations.adds == 2 + 3 + 2 - 3

@@ -189,7 +189,7 @@ def test_no_name_of_a_file_in_git(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("revision", ["nowhere", "HEAD~7", "--help", "-c", ""])
+@pytest.mark.parametrize("revision", ["nowhere", "HEAD~7", "--help", "--since=1", "--all", "-c", ""])
 def test_no_such_revision(repository: Path, revision: str) -> None:
     assert refused(f"git:{revision}:base.yaml") == (
         f"error[no-such-revision]: git knows no revision `{revision}` here\n"

@@ -32,7 +32,9 @@ layers:
 class Net(nn.Module):
     """What DOCUMENT says, unless something else is asked for."""
 
-    def __init__(self, channels: int = 4, stride: int = 2, norm: bool = True, features: int = 4 * 2 * 2, out: int = 5) -> None:
+    def __init__(
+        self, channels: int = 4, stride: int = 2, norm: bool = True, features: int = 4 * 2 * 2, out: int = 5
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(2, channels, 3, stride)
         self.norm = nn.BatchNorm2d(channels) if norm else nn.Identity()
@@ -253,8 +255,12 @@ def test_equal_in_sum(document: str) -> None:
 
 def test_several_outputs_that_differ() -> None:
     network = cnncalc.loads(TWO, name="two.yaml")
-    assert told(Two(lambda a, both: both), network) == ["outputs: [2, 2, 4, 6], [2, 5, 4, 6] in two.yaml, [2, 5, 4, 6] in torch"]
-    assert told(Two(lambda a, both: None), network) == ["outputs: [2, 2, 4, 6], [2, 5, 4, 6] in two.yaml, none in torch"]
+    assert told(Two(lambda a, both: both), network) == [
+        "outputs: [2, 2, 4, 6], [2, 5, 4, 6] in two.yaml, [2, 5, 4, 6] in torch"
+    ]
+    assert told(Two(lambda a, both: None), network) == [
+        "outputs: [2, 2, 4, 6], [2, 5, 4, 6] in two.yaml, none in torch"
+    ]
 
 
 def test_what_the_document_expects(document: str) -> None:
@@ -286,7 +292,8 @@ def test_mistakes(document: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet18", "resnet50", "vgg16", "densenet121", "mobilenet_v2", "squeezenet1_1", "googlenet", "inception_v3"]
+    "name",
+    ["resnet18", "resnet50", "vgg16", "densenet121", "mobilenet_v2", "squeezenet1_1", "googlenet", "inception_v3"],
 )
 def test_torchvision(name: str) -> None:
     """The zoo says that these are torchvision's."""

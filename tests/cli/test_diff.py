@@ -64,7 +64,11 @@ def test_the_zoo_a_lock_and_standard_input(run: Run, small: Path, wider: Path) -
 
 def test_a_revision(run: Run, small: Path, wider: Path) -> None:
     nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    for arguments in (["init"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "-m", "x"]):
+    for arguments in (
+        ["init"],
+        ["add", "."],
+        ["-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "-m", "x"],
+    ):
         subprocess.run(["git", *arguments], check=True, capture_output=True, env={**os.environ, **nobody})
     wider.replace(small)
     result = run("diff", "git:HEAD:small.yaml", "small.yaml")

@@ -96,7 +96,9 @@ def test_a_wrong_document_writes_nothing(run: Run, small: Path) -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["small.lock.json", "small.yaml"]
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["nowhere.yaml"], "no-such-file"), (["small.yaml", "-o", "no/x"], "cannot-write")])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["nowhere.yaml"], "no-such-file"), (["small.yaml", "-o", "no/x"], "cannot-write")]
+)
 def test_files_that_are_not_there(run: Run, small: Path, arguments: list[str], code: str) -> None:
     result = run("lock", *arguments)
     assert (result.code, result.out) == (2, "")

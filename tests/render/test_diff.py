@@ -76,7 +76,6 @@ Textbook and memory (what torch holds) are bytes to predict 1 image and to train
 """
 
 
-
 def test_a_page() -> None:
     assert re.sub(r"(\nmemory\.\w+ +)[\d,]+ [^\n]*", r"\1M", page(compared(SMALL, STRIDED))) == PAGE
 
@@ -168,7 +167,7 @@ def test_lines_fit(pair: tuple[str, str], width: int | None) -> None:
     layers = page(found, width).partition("\n  layer ")[2]
     assert max(map(len, layers.splitlines())) <= (width or 80)
     shown = [line for line in page(found, width).splitlines() if "not shown" in line]
-    assert bool(shown) == (width == 60)
+    assert shown == (["(not shown at 60 columns: activations, field)"] if width == 60 else [])
 
 
 def test_long_names_go_on_in_the_next_line() -> None:
@@ -178,6 +177,35 @@ def test_long_names_go_on_in_the_next_line() -> None:
     assert lines[at + 1 : at + 3] == ["   conv", "   added"]
     at = lines.index("  layer2.0.conv1.  28x28x128           =             =            =  67x67")
     assert lines[at + 1] == "   conv                                                              was 51x51"
+    old, new = cnncalc.load("vgg16"), cnncalc.load("vgg19")
+    lines = page(diff(figures(old), figures(new), places=spans(new))).splitlines()
+    at = lines.index("  stage3.        28x28x256           =               =            =  52x52")
+    assert lines[at + 1] == "   max_pool                                                          was 44x44"
+
+
+def test_a_number_stays_with_its_percent_sign() -> None:
+    found = compared(SMALL, STRIDED, "macs>+5%", "parameters>-5%", "activations>-10k", "memory.training>+0")
+    for width in range(60, 90):
+        assert [line for line in page(found, width).splitlines() if line.lstrip().startswith("%")] == []
+
+
+def test_outputs_alone() -> None:
+    """No total changed, and no sentence says what bytes are of."""
+    text = "input: 6x8x2\nlayers: [{name: a, relu: {}}, {name: b, tanh: {}}]\noutputs: [a, b]"
+    said = page(compared(text, text.replace("[a, b]", "[b, a]")))
+    assert "\nNo layer changed.\n" in said
+    assert "\noutputs  a 6x8x2, b 6x8x2  b 6x8x2, a 6x8x2\n" in said
+    assert "bytes" not in said
+
+
+def test_styles() -> None:
+    """What is first in a table stands out, what was before stands back."""
+    drawn = {
+        line.text.split()[0]: line.style
+        for line in rendered.lines(compared(SMALL, STRIDED, "parameters>-5%"))
+        if line.text
+    }
+    assert (drawn[">"], drawn["pool"], drawn["was"], drawn["total"], drawn["✗"]) == ("bold", "", "dim", "bold", "red")
 
 
 def test_shapes_as_the_new_document_writes_them() -> None:
@@ -231,12 +259,11 @@ def test_markdown_of_nothing() -> None:
 
 def test_hostile_names() -> None:
     """What a file or a document says cannot end a cell, begin a heading or drive a terminal."""
-    comment = "  # `x` | <script>\x1b"
-    hostile = SMALL.replace("max_pool: 2}", f"max_pool: 3}}{comment}").replace("\x1b", "")
+    hostile = SMALL.replace("max_pool: 2}", "max_pool: 3}  # `x` | <script>\u202e")
     found = compared(SMALL, hostile, names=("a|b*\x1b[31m", "<i>\n# c.yaml"))
     said = rendered.markdown(found)
     assert said.startswith("### a\\|b\\*?\\[31m → \\<i\\>?\\# c.yaml\n")
-    assert "\n    - {name: pool, max_pool: 3}  # `x` | <script>\n" in said
+    assert "\n    - {name: pool, max_pool: 3}  # `x` | <script>?\n" in said
     assert all(char.isprintable() or char == "\n" for char in said + page(found))
     rows = [line for line in said.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6, 7}
@@ -265,8 +292,13 @@ def test_json() -> None:
         "refused": "",
     }
     assert [total["quantity"] for total in found["totals"] if total["quantity"] == "depth"] == ["depth"]
-    assert {"quantity": "macs", "old": 3696, "new": 904, "difference": -2792, "percent": -75.54, "refused": ""} in found[
-        "totals"
-    ]
+    assert {
+        "quantity": "macs",
+        "old": 3696,
+        "new": 904,
+        "difference": -2792,
+        "percent": -75.54,
+        "refused": "",
+    } in found["totals"]
     assert found["unchanged"] == 0
     assert found["limits"][0]["exceeded"] is False
