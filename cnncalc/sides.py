@@ -75,7 +75,7 @@ class _Repository:
         self.here = _git("rev-parse", "--show-prefix").decode("utf-8", "surrogateescape").removesuffix("\n")
         self.revision = revision
         try:
-            self.tree = _git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{tree}}").decode().strip()
+            self.tree = _git("rev-parse", "--verify", f"{revision}^{{tree}}").decode().strip()
         except DocumentError:
             help = "in a shallow clone it has to be fetched first: `git fetch origin REV`, or fetch-depth: 0"
             raise _refused("no-such-revision", f"git knows no revision {quoted(revision)} here", help) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -412,6 +413,68 @@ def test_several_outputs_and_none_named(quantity: str) -> None:
 def test_without_expectations_nothing_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cnncalc.checks.analyze", None)
     assert verdicts(cnncalc.loads(NETWORK)) == []
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def message(expect: str) -> str:
+    (verdict,) = held(expect)
+    assert verdict.failure is not None
+    return verdict.failure.message.partition(" is ")[0]
+
+
+@pytest.mark.parametrize(
+    ("expect", "expected"),
+    [
+        ("macs: 1", "`macs`"),
+        ("layers: {stem: {macs: 1}}", "`macs` of `stem`"),
+        ("memory.prediction: 1 B", "memory for predicting 1 image (eager)"),
+        ("memory.prediction: {batch: 1_000, exactly: 1 B}", "memory for predicting a batch of 1,000 (eager)"),
+        ("memory.training: 1 B", "memory for training 1 image with sgd (eager)"),
+        ("memory.training: {optimizer: none, exactly: 1 B}", "memory for training 1 image with no optimizer (eager)"),
+        ("memory.training: {model: sum, exactly: 1 B}", "memory for training 1 image (sum)"),
+        ("memory.training: {batch: 2, exactly: 1 B}", "memory for training a batch of 2 with sgd (eager)"),
+        (
+            "memory.prediction: {dtype: float16, device: cuda, exactly: 1 B}",
+            "memory for predicting 1 image (eager, float16, cuda)",
+        ),
+    ],
+)
+def test_what_is_spoken_of(expect: str, expected: str) -> None:
+    assert message(expect) == expected
+
+
+TWO = NETWORK.replace(", batch_norm, relu", ", relu")
+
+
+@pytest.mark.parametrize(
+    ("expect", "expected"),
+    [
+        ("output: 1", ["it is that of `scores`, net.yaml:7:5"]),
+        ("receptive_field: 1", ["it is that of `scores`, net.yaml:7:5"]),
+        ("parameters: 1", []),
+        ("layers: {scores: {parameters: 1}}", ["it is that of `scores`, net.yaml:7:5"]),
+        ("layers: {stem: {output: 1}}", ["it is that of `stem.relu`, net.yaml:4:62"]),
+        ("layers: {stem: {receptive_field: 1}}", ["it is that of `stem.relu`, net.yaml:4:62"]),
+        ("layers: {stem: {parameters: 1}}", []),  # of two layers together
+        ("layers: {stem.conv: {parameters: 1}}", ["it is that of `stem.conv`, net.yaml:4:19"]),
+    ],
+)
+def test_where_it_is_written(expect: str, expected: list[str]) -> None:
+    (verdict,) = held(expect, TWO)
+    assert verdict.failure is not None
+    assert [str(note) for note in verdict.failure.notes] == expected
+
+
+def test_outputs_without_names() -> None:
+    """As a network may have that was read from no document."""
+    network = cnncalc.loads(NETWORK + "outputs: [stem, scores]\nexpect: {output: {scores: 5}}\n")
+    (expectation,) = network.expectations
+    unnamed = replace(network, output_names=(), expectations=(replace(expectation, output=""),))
+    with pytest.raises(DocumentError) as caught:
+        verdicts(unnamed)
+    assert caught.value.diagnostics[0].help == "write `{stem.relu: ..., scores: ...}`"
 
 
 # Outcomes -------------------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ def write(name: str, text: str = NETWORK) -> Path:
         ("extends:\n  - base.yaml\nargs: {n: [1}\n", False),
         ("extends: .github\nargs: {n: [1}\n", False),
         ("layers: [relu\n", False),
+        ("input: [relu\n", False),
         ("  input: 6x8x2\n  layers: [relu\n", False),
         ("services: &all {}\nmore: *all\n", False),
         ("steps:\n  input: {a\n  layers: 3\n", False),

@@ -59,8 +59,8 @@ TEXT = """\
   ],
   "layers": [
     {"name": "first", "activations": 192, "biases": 4, "buffers": 0, "connections": 3648, "input_shapes": [[2, 6, 8]], \
-"inputs": ["input"], "kind": "conv", "macs": 3456, "multiplies": 3456, "operations": {"adds": 3648, "multiplies": 3456}, \
-"output": [4, 6, 8], "parameters": 76, \
+"inputs": ["input"], "kind": "conv", "macs": 3456, "multiplies": 3456, \
+"operations": {"adds": 3648, "multiplies": 3456}, "output": [4, 6, 8], "parameters": 76, \
 "receptive_field": {"jump": [1, 1], "of": "input", "size": [3, 3], "start": [-1, -1]}, "title": "3x3", "weights": 72},
     {"name": "pool", "activations": 48, "biases": 0, "buffers": 0, "connections": 0, "input_shapes": [[4, 6, 8]], \
 "inputs": ["first"], "kind": "max_pool", "macs": 0, "multiplies": 0, "operations": {"comparisons": 144}, \
@@ -256,8 +256,8 @@ def test_one_change_and_what_follows(locked: Path) -> None:
         "  = note: title is 3x3/2, locked 3x3\n"
         "  = note: macs is 864, locked 3,456 (-75.0 %)\n"
         "  = note: activations is 48, locked 192 (-75.0 %)\n"
-        "  = note: multiplies is 864, locked 3,456 (-75.0 %); operations is 864 multiplies, 912 adds, locked 3,648 adds, "
-        "3,456 multiplies; connections is 912, locked 3,648 (-75.0 %); jump is 2, 2, locked 1, 1\n"
+        "  = note: multiplies is 864, locked 3,456 (-75.0 %); operations is 864 multiplies, 912 adds, "
+        "locked 3,648 adds, 3,456 multiplies; connections is 912, locked 3,648 (-75.0 %); jump is 2, 2, locked 1, 1\n"
         "  = note: `pool` after it: output is 1x2x4, locked 3x4x4; activations is 8, locked 48 (-83.3 %); "
         "receptive_field is 5x5, locked 4x4, small.yaml:4:5\n"
         "  = note: `last` after it: parameters is 45, locked 245 (-81.6 %); macs is 40, locked 240 (-83.3 %); "

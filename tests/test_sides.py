@@ -152,19 +152,25 @@ def test_what_is_wrong_there_is_said(repository: Path) -> None:
     assert refused("git:HEAD:nets/wider.yaml").startswith("git:HEAD:nets/base.yaml:3:31: error[unknown-name]: ")
 
 
-def test_bases_that_are_not_there(repository: Path) -> None:
+def test_bases_that_are_not_there(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write("lost.yaml", "extends: nowhere.yaml\n")
     write("out/side.yaml", "extends: ../base.yaml\n")
     write("round.yaml", "extends: about.yaml\n")
     write("about.yaml", "extends: round.yaml\n")
     write("broken.yaml", "extends: [\n")
     write("listed.yaml", "extends: [base.yaml]\n")
+    write("on_broken.yaml", "extends: broken.yaml\n")
     commit()
+    temporary = repository / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     assert "there is no file `nowhere.yaml` beside this document" in refused("git:HEAD:lost.yaml")
     assert "`../base.yaml` is not in the document's folder" in refused("git:HEAD:out/side.yaml")
     assert "extends itself" in refused("git:HEAD:round.yaml")
-    assert "error[not-yaml]" in refused("git:HEAD:broken.yaml")
+    assert refused("git:HEAD:broken.yaml").startswith("git:HEAD:./broken.yaml:2:1: error[not-yaml]")
+    assert refused("git:HEAD:on_broken.yaml").startswith("git:HEAD:./broken.yaml:2:1: error[not-yaml]")
     assert "`extends` has to be the name of a file, not a list" in refused("git:HEAD:listed.yaml")
+    assert list(temporary.iterdir()) == []  # and nothing is written elsewhere
 
 
 def test_a_long_row_of_bases(repository: Path) -> None:
@@ -210,6 +216,7 @@ def test_no_such_revision(repository: Path, revision: str) -> None:
             "  = help: did you mean `git:HEAD:nets/base.yaml`?",
         ),
         ("b*.yaml", "error[no-such-file]: there is no file b*.yaml at `HEAD`"),
+        (":(icase)X.yaml", "error[no-such-file]: there is no file :(icase)X.yaml at `HEAD`"),
         ("nowhere/x.yaml", "error[no-such-file]: there is no file nowhere/x.yaml at `HEAD`"),
         ("nets", "error[is-a-directory]: git:HEAD:nets is a directory, not a document\n  = help: name a file"),
         ("../x.yaml", "error[git-name]: `git:HEAD:../x.yaml` is not a file of this repository"),

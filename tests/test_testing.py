@@ -282,9 +282,9 @@ def test_lazy_modules(document: str) -> None:
 
 
 def test_mistakes(document: str) -> None:
-    with pytest.raises(TypeError, match="a torch.nn.Module is compared, not type"):
+    with pytest.raises(TypeError, match=r"a torch\.nn.Module is compared, not type"):
         assert_matches(Net, document)  # type: ignore[arg-type]
-    with pytest.raises(DocumentError, match="there is no file nowhere.yaml"):
+    with pytest.raises(DocumentError, match=r"there is no file nowhere\.yaml"):
         assert_matches(Net(), "nowhere.yaml")
 
 

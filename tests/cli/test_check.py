@@ -227,6 +227,12 @@ def test_a_folder_that_cannot_be_read(run: Run, folder: Path) -> None:
     assert run("check") == (2, "", "error[cannot-read]: nets cannot be read: permission denied\n")
 
 
+def test_update_is_of_locks(run: Run) -> None:
+    write("net.yaml")
+    message = "error[option-without-effect]: --update has no effect without --lock\n"
+    assert run("check", "--update", "net.yaml") == (2, "", f"{message}  = help: add --lock, or leave out --update\n")
+
+
 def test_an_unknown_format(run: Run) -> None:
     assert run("check", "--format", "xml").code == 2
 

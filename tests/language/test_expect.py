@@ -172,6 +172,10 @@ def test_several_outputs() -> None:
 # Memory ---------------------------------------------------------------------------------------------------------------
 
 
+def test_a_batch_of_one() -> None:
+    assert one("memory.prediction: {batch: 1, at_most: 8 GiB}").run == Run()
+
+
 def test_memory_of_one_image() -> None:
     expectation = one("memory.training: <= 8 GiB")
     assert (expectation.comparison, expectation.run) == ("<=", Run())
@@ -296,6 +300,13 @@ def test_near_names(expect: str, code: str, help: str) -> None:
     assert (diagnostic.code, diagnostic.help) == (code, help)
 
 
+def test_an_output_far_from_every_name() -> None:
+    with pytest.raises(DocumentError) as caught:
+        read("output: {x: 5}", "outputs: [stem, scores]\n")
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.code, diagnostic.help) == ("unknown-output", "its outputs are stem, scores")
+
+
 @pytest.mark.parametrize("expect", ["layers: {}", "layers: {stem: {}}", "output: {}", "memory.training: {}"])
 def test_a_mapping_that_expects_nothing(expect: str) -> None:
     assert codes(expect) == ["expected-value"]
@@ -327,6 +338,9 @@ def test_a_hundred_mistakes_are_enough() -> None:
         ("macs: >=", "not-yaml", "quote the whole text"),
         ("macs: >4", "needs-quotes", 'write `">4"`'),
         ("macs: >\n    4k", "needs-quotes", "quote the whole text"),
+        ('macs: > "4k"', "not-yaml", "quote the whole text"),
+        (f"macs: > {'4' * 56}k", "not-yaml", f'write `"> {"4" * 56}k"`'),
+        (f"macs: > {'4' * 57}k", "not-yaml", "quote the whole text"),
         ("macs: |\n    4k", "needs-quotes", "quote the whole text"),
         ("output: >\n    6x7x4", "needs-quotes", "quote the whole text"),
         ("memory.training: >\n    1 GB", "needs-quotes", "quote the whole text"),

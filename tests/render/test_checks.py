@@ -330,6 +330,7 @@ def test_standard_input_is_no_file(source: str) -> None:
         ("/there/net.yaml", "sub", "/there/net.yaml", "file:///there/net.yaml"),
         ("C:\\there\\net.yaml", "sub", "C:/there/net.yaml", "file:///C:/there/net.yaml"),
         ("C:/there/net.yaml", "", "C:/there/net.yaml", "file:///C:/there/net.yaml"),
+        ("\\there\\net.yaml", "sub", "/there/net.yaml", "file:///there/net.yaml"),
         ("a b%é:#?.yaml", "", "a b%é:#?.yaml", "a%20b%25%C3%A9%3A%23%3F.yaml"),
     ],
 )
@@ -339,6 +340,18 @@ def test_paths(name: str, folder: str, expected: str, uri: str) -> None:
     assert place["file"] == expected
     (result,) = json.loads(checks.sarif(found, folder))["runs"][0]["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == uri
+
+
+def test_names_that_are_no_text() -> None:
+    """A byte that is no UTF-8, as Python has it in a path."""
+    found = [Outcome("a\udcff.yaml", mistakes=[Diagnostic("wrong", "a")])]
+    for write in (checks.text, checks.json, checks.github, checks.junit, checks.sarif, checks.markdown):
+        write(found).encode()
+    ((_, place, _),) = told(checks.github(found))
+    assert place["file"] == "a?.yaml"
+    assert '"uri": "a%FF.yaml"' in checks.sarif(found)
+    found = [Outcome("/a\udcff.yaml", mistakes=[Diagnostic("wrong", "a")])]
+    assert '"uri": "file:///a%FF.yaml"' in checks.sarif(found)
 
 
 @pytest.mark.parametrize(("failures", "more"), [(9, ""), (10, ""), (11, "1 more error"), (13, "3 more errors")])
@@ -434,6 +447,12 @@ def test_names_of_cases_do_not_change_with_the_values() -> None:
         return [case.get("name") for case in root.iter("testcase")]
 
     assert names(112) == names(113) == ["valid", "output", "parameters"]
+
+
+def test_all_mistakes_are_in_one_case() -> None:
+    found = Outcome("net.yaml", mistakes=[Diagnostic("one", "a"), Diagnostic("two", "b")])
+    (error,) = ElementTree.fromstring(checks.junit([found]).encode()).iter("error")
+    assert (error.get("type"), error.get("message"), error.text) == ("one", "a", "error[one]: a\n\nerror[two]: b")
 
 
 def test_characters_that_no_xml_may_hold() -> None:
@@ -603,6 +622,10 @@ def test_every_row_has_as_many_cells_as_its_table(outcomes: list[Outcome]) -> No
     for block in checks.markdown(outcomes).split("\n\n"):
         counts = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines() if line.startswith("|")}
         assert counts in (set(), {6})
+
+
+def test_entities_are_text() -> None:
+    assert "| &amp;lt;b\\> |" in checks.markdown([Outcome("net.yaml", "&lt;b>")])
 
 
 @pytest.mark.parametrize("message", ["a``b`c` <b>", "one ` alone <b>", "`a` `` `<b>`"])
