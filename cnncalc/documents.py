@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Source
@@ -13,7 +13,9 @@ from cnncalc.language.source import Mapping, parse
 SUFFIXES = (".yaml", ".yml")
 SKIPPED = ("node_modules", "__pycache__", "site-packages")
 
-_LAYERS, _INPUT = re.compile(r"^layers:", re.MULTILINE), re.compile(r"^inputs?:", re.MULTILINE)
+# What a document has; two of them make one, so that a misspelt key does not hide it.
+_PARTS = {"layers": "layers", "input": "input", "inputs": "input", "blocks": "blocks", "expect": "expect"}
+_KEY = re.compile(rf"^({'|'.join(_PARTS)}):", re.MULTILINE)
 _EXTENDS = re.compile(r"^extends: *[\w./-]+\.ya?ml *(#.*)?$", re.MULTILINE)
 
 
@@ -57,15 +59,19 @@ def _files(folder: Path) -> Iterator[Path]:
 def is_document(file: Path) -> bool:
     """Whether a file has the keys of a document; one that a slip keeps from being YAML, at the beginning of lines."""
     try:
-        text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        text = file.read_bytes().decode("utf-8-sig", "replace")
+    except OSError:
         return False
     try:
         root = parse(Source(str(file), text), Findings())
     except DocumentError:
-        return bool(_LAYERS.search(text) and _INPUT.search(text)) or bool(_EXTENDS.search(text))
+        return _has_parts(_KEY.findall(text)) or bool(_EXTENDS.search(text))
     if not isinstance(root, Mapping):
         return False
     if "extends" in root.entries:
-        return set(root.entries) <= set(EXTENDING)
-    return "layers" in root.entries and bool({"input", "inputs"} & root.entries.keys())
+        return "expect" in root.entries or set(root.entries) <= set(EXTENDING)
+    return _has_parts(root.entries)
+
+
+def _has_parts(keys: Iterable[str]) -> bool:
+    return len({_PARTS[key] for key in keys if key in _PARTS}) > 1

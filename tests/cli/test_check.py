@@ -163,12 +163,25 @@ def test_documents_that_extend_others(run: Run) -> None:
     assert run("check") == (0, "2 documents: 2 of 2 expectations hold\n", "")
 
 
-def test_a_document_that_is_no_yaml_is_found(run: Run) -> None:
-    """A slip does not hide it."""
-    write("net.yaml", FINE.replace("expect: {", "expect: {{"))
-    result = run("check")
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (FINE.replace("expect: {", "expect: {{"), "key-not-a-word"),
+        (FINE.replace("  - {", "\t- {"), "not-yaml"),
+        ("extends: base.yaml\n\tname: a\n", "not-yaml"),
+        (FINE.replace("input:", "inptu:"), "unknown-field"),
+        (FINE.replace("layers:", "layer:"), "unknown-field"),
+        ("inptu: 8x9x3\nblocks: {}\nlayers: [relu]\n", "unknown-field"),
+        ("extends: base.yaml\nagrs: {a: 1}\nexpect: {output: 5}\n", "unknown-field"),
+        ("input: 8x9x3\nname: caf\udce9\nlayers: [relu]\n", "not-utf8"),
+    ],
+)
+def test_a_slip_does_not_hide_a_document(run: Run, text: str, code: str) -> None:
+    write("nets/base.yaml")
+    Path("nets/net.yaml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    result = run("check", "nets")
     assert result.code == 2
-    assert result.out.startswith("net.yaml:4:")
+    assert f"error[{code}]" in result.out
 
 
 @pytest.mark.parametrize("names", [[], ["other.yaml"], ["sub/.net.yaml", "sub/net.txt"]])
