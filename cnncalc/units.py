@@ -9,7 +9,7 @@ UNITS: dict[str, int] = {
     **{f"{prefix}B": 1000 ** (power + 1) for power, prefix in enumerate("kMGT")},
     **{f"{prefix}iB": 1024 ** (power + 1) for power, prefix in enumerate("KMGT")},
 }
-_AMOUNT = re.compile(r"(\d[\d_,]*)(?:\.(\d+))?\s*([A-Za-z]+)")
+_AMOUNT = re.compile(r"(\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.(\d+))?\s*([A-Za-z]+)", re.ASCII)
 
 
 def memory_size(text: str) -> int:

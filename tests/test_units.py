@@ -27,7 +27,9 @@ def test_sizes(text: str, size: int) -> None:
     assert memory_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "8", "8G", "8Gb it", "-3GB", "1e9B", "1.2.3GB", ".5GB", "GiB", "_1GB", "8GiBs"])
+@pytest.mark.parametrize(
+    "text", ["", "8", "8G", "8Gb it", "-3GB", "1e9B", "1.2.3GB", ".5GB", "GiB", "_1GB", "8GiBs", "8,5GiB", "1,00kB"]
+)
 def test_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an amount of memory"):
         memory_size(text)
