@@ -41,6 +41,8 @@ LAYERS = {
     "rbf-trainable": "{rbf: {out_features: 10, trainable: true}}",
     "max_pool": "{max_pool: {kernel_size: [3, 2], stride: 2}}",
     "max_pool-padded-apart": "{max_pool: {kernel_size: 3, padding: [[0, 1], [1, 0]]}}",
+    "max_pool-padded-by-half": "{max_pool: {kernel_size: 2, padding: 1}}",
+    "max_pool-as-large-as-the-input": "{max_pool: {kernel_size: [6, 3], padding: [1, 0]}}",
     "max_pool-padded-far": "{max_pool: {kernel_size: 3, dilation: 2, padding: same}}",
     "max_pool-dilated-and-padded": "{max_pool: {kernel_size: 2, dilation: 2, padding: 1}}",
     "max_pool-larger-than-the-input": "{max_pool: {kernel_size: [8, 3], padding: [2, 1]}}",
@@ -188,6 +190,7 @@ OF_ONE_IMAGE = ("concat", "dense", "max_pool", "channel_shuffle", "norm-of-a-par
 LAYOUTS = {
     "norm-of-a-permutation": "input: [7, 3, 1]\nlayers: [prelu, {permute: [1, 0, 2]}, batch_norm, flatten]",
     "instance-of-a-permutation": "input: [3, 2, 3]\nlayers: [prelu, softmax, {permute: [2, 0, 1]}, instance_norm]",
+    "max_pool-1d-of-a-permutation": "input: 13x6\nlayers: [{permute: [1, 0]}, {max_pool: 2}]",
     "mean-of-permutations": """
 input: [3, 1, 3]
 layers:
@@ -226,6 +229,12 @@ layers:
 outputs: [a, b, c]
 """,
 }
+
+# With a kernel that is not trained, and a bias that is: oneDNN makes the kernel's gradient all the same, where it runs.
+FROZEN_KERNELS = (
+    *("conv", "conv-relu", "conv-same-even", "depthwise_conv", "conv_transpose", "conv_transpose-cropped"),
+    *("conv-1d", "conv-3d", "conv_transpose-1d", "conv_transpose-3d"),
+)
 
 # Under autocast some operators stay in float32, and what is kept is in either format.
 AUTOCAST = (
@@ -286,10 +295,13 @@ MODES: dict[str, dict[str, Any]] = {
     "frozen-weights": {**TWO_STEPS, "optimizer": "momentum", "frozen": ("*.weight", "branch.bias")},
     "frozen-hidden": {**TWO_STEPS, "optimizer": "sgd", "frozen": ("hidden.*",)},
     "frozen": {**TWO_STEPS, "optimizer": "adam", "frozen": ("*",)},
+    "frozen-kernels": {**ONE_STEP, "loss": "none", "frozen": ("*conv*.weight",)},
+    "frozen-kernels-one-image": {**ONE_STEP, "loss": "none", "frozen": ("*conv*.weight",), "batch": 1},
     "autocast-predict": {"amp": "bfloat16"},
     "autocast": {**TWO_STEPS, "optimizer": "adam", "amp": "bfloat16"},
     "autocast-train": {**ONE_STEP, "loss": "none", "amp": "bfloat16"},
     "checkpointed": {**ONE_STEP, "loss": "none", "checkpointed": ("part",)},
+    "autocast-checkpointed": {**ONE_STEP, "loss": "none", "checkpointed": ("part",), "amp": "bfloat16"},
 }
 
 
@@ -326,15 +338,20 @@ def every() -> Iterator[Golden]:
     for name, text in {**FIRST, **LAYOUTS}.items():
         yield Golden(name, text, "predict")
         yield Golden(name, text, "train")
+    for name in FROZEN_KERNELS:
+        yield Golden(name, behind_prelu[name], "frozen-kernels")
+        yield Golden(name, behind_prelu[name], "frozen-kernels-one-image")
     for name in AUTOCAST:
         yield Golden(name, behind_prelu[name], "autocast-train")
     for name in CHECKPOINTED:
         text = f"blocks: {{part: {{layers: [{LAYERS[name]}]}}}}\nlayers: [prelu, part, tanh]"
         yield Golden(name, f"input: 6x9x12\n{text}", "checkpointed")
+        if "conv" in LAYERS[name] or "linear" in LAYERS[name]:
+            yield Golden(name, f"input: 6x9x12\n{text}", "autocast-checkpointed")
     for name, text in CLASSES.items():
         yield Golden(name, text, "classes")
-    for mode in MODES:
-        if mode not in ("train", "train-one-image", "autocast-train", "checkpointed"):
+    for mode, options in MODES.items():
+        if options.get("loss") != "none":
             yield Golden("usual", USUAL, mode)
 
 

@@ -18,7 +18,19 @@ from typing import Any
 import pytest
 
 import cnncalc
-from cnncalc.eager import Setup, autograd, kernels, kinds, machine, optimizers, pointwise, step, timeline, views
+from cnncalc.eager import (
+    Setup,
+    autograd,
+    checkpoint,
+    kernels,
+    kinds,
+    machine,
+    optimizers,
+    pointwise,
+    step,
+    timeline,
+    views,
+)
 from cnncalc.graph import Network
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -71,6 +83,13 @@ MUTANTS: list[Mutant] = [
     ("noise for every value of a path", pointwise.drop_path, "(x.shape[0], *[1] * (len(x.shape) - 1))", "x.shape"),
     # kernels
     ("a convolution keeps no input", kernels._convolution, "formula, (x, weight)", "formula, (weight,)"),
+    (
+        "a kernel's gradient is made where it is wanted only",
+        kernels._convolution,
+        "node.wants(2) and in_onednn",
+        "False",
+    ),
+    ("oneDNN has every convolution", kernels._in_onednn, "return worth_it and", "return True or"),
     ("images get a gradient", kernels._convolution, "if node.wants(0):", "if True:"),
     ("a convolution is contiguous", kernels._convolution, "last = len(shape) > 3 and", "last = False and"),
     ("a dense layer keeps rows for a frozen weight", kernels._linear, "x if turned.edge is not None else None", "x"),
@@ -113,6 +132,14 @@ MUTANTS: list[Mutant] = [
     ("classes of four bytes", step._Run._targets, "(place, CLASS,", "(place, 4,"),
     ("what is not frozen is", step._Run._frozen, "return any(", "return not any("),
     ("counts of batches of four bytes", step._Run._held, 'COUNTER if parameter.role == "counter" else ', ""),
+    # regions that run again, and autocast
+    ("a region keeps its generator's state once", checkpoint.Region._run_again, "(GENERATOR,)", "(0,)"),
+    ("a region's copies stay", checkpoint.Region._run_again, "machine.casts.clear()", "pass"),
+    ("a region runs again to its end", checkpoint.Region.made, "== self.promised", "> self.promised"),
+    ("a region keeps what its layers need", checkpoint.Region.promise, "self.promised += count", "pass"),
+    ("copies of parameters go at once", kernels._lowered, "machine.casts[x.storage] = copy", "pass"),
+    ("autocast computes in float32", kernels._lowered, "x.width <= machine.lower", "True"),
+    ("losses are in autocast's numbers", kernels.raised, "x.machine.lower and x.width < FULL", "False"),
     # the machine
     ("numbers of an operator on CUDA", machine.Machine.tick, "if scalar and not self.cuda", "if scalar"),
     ("no numbers of an operator", machine.Machine.tick, "if scalar and not self.cuda", "if False"),
