@@ -276,12 +276,6 @@ def written_over(
         record((x,), "AsStridedBackward0", (base,), as_strided_back(seen, whole))
 
 
-def add_(x: Tensor, y: Tensor) -> Tensor:
-    x.tick("add_")
-    written_over(x, "AddBackward0", (y,), _to_both)
-    return x
-
-
 def copy_into(x: Tensor, source: Tensor) -> Tensor:
     """x.copy_(source): what x was before counts no longer, so its gradient is zero."""
     x.tick("copy_")

@@ -239,7 +239,6 @@ FIXED = (-5, 5)  # a matrix that wants no gradient
             },
             id="bias_added",
         ),
-        pytest.param(pointwise.add_, [MATRIX, MATRIX], {"forward": [("add_", 0)]}, id="add_"),
         # what was there before has no say in the result: a gradient of zeros
         pytest.param(
             pointwise.copy_into,
