@@ -111,7 +111,7 @@ def _fit(network: Network, budget: int, setup: Setup) -> Fit:
         phase=where.phase if where else "",
         operator=where.operator if where else "",
         categories=run.categories(run.peak) if where else {},
-        measures=_measures(network, budget, setup, shown),
+        measures=_measures(network, budget, setup, run),
     )
 
 
@@ -178,19 +178,18 @@ def _least_batch(network: Network, setup: Setup) -> int:
 # What makes room ------------------------------------------------------------------------------------------------------
 
 
-def _measures(network: Network, budget: int, setup: Setup, shown: int) -> list[Measure]:
-    """What could be changed and helps, what helps most first; each priced by running the model with it."""
+def _measures(network: Network, budget: int, setup: Setup, run: Timeline) -> list[Measure]:
+    """What could be changed and lowers the peak of a run, what helps most first; each priced by running the model."""
     found = []
     for name, option, changed, other in _candidates(network, setup):
         try:
             batch = largest_batch(changed, budget, other)
-            now = peak(changed, other, shown)
+            now = peak(changed, other, run.setup.batch)
         except DocumentError:
             continue  # torch would refuse it
         again = recomputed(network, other.checkpointed) - recomputed(network, setup.checkpointed)
         found.append(Measure(name, option, batch, now, again))
-    before = peak(network, setup, shown)
-    helpful = [measure for measure in found if measure.peak < before]
+    helpful = [measure for measure in found if measure.peak < run.bytes]
     return sorted(helpful, key=lambda measure: (-measure.batch, measure.peak, measure.recomputed))
 
 
@@ -318,8 +317,9 @@ def _with_fewest_blocks(network: Network, budget: int, setup: Setup) -> Setup:
         raise DocumentError(
             Diagnostic("nothing-to-checkpoint", "the network has no blocks to checkpoint", help="name a layer instead")
         )
-    best = max(ways, key=lambda names: largest_batch(network, budget, replace(plain, checkpointed=names)))
-    batch = largest_batch(network, budget, replace(plain, checkpointed=best))
+    batches = {names: largest_batch(network, budget, replace(plain, checkpointed=names)) for names in ways}
+    best = max(ways, key=batches.__getitem__)
+    batch = batches[best]
     if batch == 0 or batch <= largest_batch(network, budget, plain):
         return plain
     chosen = list(best)
