@@ -30,6 +30,7 @@ class Node:
     facts: Facts
     span: Span | None  # where the layer is written
     uses: tuple[Span, ...] = ()  # where the blocks around it are used, the outermost first
+    functional: bool = False  # called as a function in the code that it stands for, not a module of its own
 
     @property
     def output(self) -> Shape:

@@ -38,6 +38,7 @@ class LayerUse:
     source_name: Reference | None = None  # `from`
     repeat: Term | None = None
     when: Term | None = None
+    functional: bool = False
     paths: list[Path] | None = None
     spec: Kind | None = None  # the layer itself, where no field is an expression
 

@@ -22,7 +22,7 @@ from cnncalc.language.source import Mapping, Node, Scalar, Sequence, describe, e
 from cnncalc.language.terms import Term, read_term
 from cnncalc.layers import KINDS, Kind, Merge
 
-BESIDE_THE_KIND = ("name", "from", "repeat", "when")
+BESIDE_THE_KIND = ("name", "from", "repeat", "when", "functional")
 TOP_LEVEL = ("name", "input", "inputs", "extends", "args", "blocks", "layers", "outputs", "expect")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 RESERVED_ARGS = ("i", "item", "in_channels", "block_in_channels")
@@ -500,7 +500,7 @@ class _Reader:
         self.error("unknown-kind", f"{quoted(key.text)} is not a kind of layer or a block", key.span, help)
 
     def beside(self, use: LayerUse, node: Mapping) -> None:
-        """`name`, `from`, `repeat`."""
+        """`name`, `from`, `repeat`, `functional`."""
         name = node.entries.get("name")
         if isinstance(name, Scalar) and self.check_name(name, "a layer"):
             use.name, use.named = name.text, True
@@ -518,6 +518,20 @@ class _Reader:
             use.repeat = read_term(repeat, self.known, self.found, text=isinstance(repeat, Sequence))
             if use.repeat.constant and (wrong := wrong_repeat(use.repeat, use.repeat.value)):
                 self.found.add(wrong)
+        functional = node.entries.get("functional")
+        if functional is not None:
+            use.functional = self.functional(use, functional, node.keys["functional"])
+
+    def functional(self, use: LayerUse, value: Node, key: Scalar) -> bool:
+        """Whether the layer is a call of a function in the code that the document stands for."""
+        if not isinstance(value, Scalar) or not isinstance(value.value, bool):
+            message = f"`functional` has to be true or false, not {describe(value)}"
+            self.error("wrong-type", message, value.span, help="write true for a layer that the code calls as a function")
+            return False
+        if use.layer is None:
+            message = f"`functional` is for a layer, and `{use.kind}` is a block"
+            self.error("functional-block", message, key.span, help="put it beside the layers in the block")
+        return value.value
 
     def when(self, node: Node | None) -> Term | None:
         if node is None:

@@ -401,6 +401,24 @@ def test_outputs_on_condition(aux: str, expected: list[str]) -> None:
     assert [value.name for value in net.outputs] == expected
 
 
+# functional -----------------------------------------------------------------------------------------------------------
+
+
+def test_functional_is_kept_for_every_instance() -> None:
+    net = network(
+        "input: 8\nblocks: {unit: {layers: [{tanh: {}, functional: true}, {selu: {}, functional: false}]}}\nlayers:\n"
+        "  - elu\n  - {relu: {}, functional: true, repeat: 2}\n  - unit\n  - {add: [identity, identity], functional: true}\n"
+    )
+    assert {node.name: node.functional for node in net} == {
+        "elu": False,
+        "relu.0": True,
+        "relu.1": True,
+        "unit.tanh": True,
+        "unit.selu": False,
+        "add": True,
+    }
+
+
 # Depth ----------------------------------------------------------------------------------------------------------------
 
 
