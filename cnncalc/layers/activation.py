@@ -9,6 +9,7 @@ from cnncalc.layers.base import (
     Operations,
     Parameter,
     Reach,
+    Work,
     across_channels,
 )
 from cnncalc.layers.fields import (
@@ -104,9 +105,11 @@ FusedActivation = Annotated[
 ]
 
 
-def fused_operations(activation: str | None, shape: Shape) -> Operations:
-    """What an `activation:` adds to its layer."""
-    return FUSED[activation](shape) if activation else Operations()
+def fused_work(activation: str | None, shape: Shape) -> tuple[Work, ...]:
+    """The ledger's line of an `activation:`, where there is one."""
+    if activation is None:
+        return ()
+    return (Work(activation, elements(shape), elements(shape), others=FUSED[activation](shape)),)
 
 
 # The kinds ------------------------------------------------------------------------------------------------------------

@@ -52,16 +52,31 @@ class Operations(NamedTuple):
     def __add__(self, other: Operations) -> Operations:  # type: ignore[override]
         return Operations(*[a + b for a, b in zip(self, other, strict=True)])
 
-    def and_macs(self, macs: int) -> Operations:
-        """With a multiply and an add for each multiply-accumulate."""
-        multiplies, adds, *others = self
-        return Operations(multiplies + macs, adds + macs, *others) if macs else self
-
     def times(self, count: int) -> Operations:
         return Operations(*[count * operation for operation in self])
 
 
 NO_OPERATIONS = Operations()
+
+
+class Work(NamedTuple):
+    """A line of the ledger: what a layer, or an activation fused into it, does for one image, and over how much.
+
+    Every count of arithmetic comes from these lines, ours and those of other tools.
+    """
+
+    kind: str  # the layer's, or that of the activation
+    inputs: int  # elements that it reads, of all its paths
+    outputs: int  # elements that it makes
+    macs: int = 0  # multiply-accumulates of weights and activations
+    bias_adds: int = 0  # biases added to sums of such products
+    others: Operations = NO_OPERATIONS  # all other arithmetic
+
+    @property
+    def operations(self) -> Operations:
+        """All of it: an accumulation of n products is n multiplies and n adds, a bias one add more."""
+        multiplies, adds, *rest = self.others
+        return Operations(multiplies + self.macs, adds + self.macs + self.bias_adds, *rest)
 
 
 class AxisReach(NamedTuple):
@@ -115,6 +130,7 @@ class Facts:
     weights: int
     biases: int
     buffers: int
+    work: tuple[Work, ...]
     macs: int
     operations: Operations
     connections: int
@@ -226,9 +242,8 @@ class Kind(Declared):
     def answer(
         self,
         output: Shape,
+        work: tuple[Work, ...],
         parameters: tuple[Parameter, ...] = (),
-        macs: int = 0,
-        operations: Operations = NO_OPERATIONS,
         connections: int = 0,
         reach: Reach = POINTWISE,
         remarks: tuple[Remark, ...] = (),
@@ -237,13 +252,18 @@ class Kind(Declared):
         count = {"weight": 0, "bias": 0, "buffer": 0, "counter": 0}
         for parameter in parameters:
             count[parameter.role] += prod(parameter.shape)
+        first, *fused = work
+        operations = first.operations
+        for line in fused:
+            operations += line.operations
         return Facts(
             output=output,
             parameters=parameters,
             weights=count["weight"],
             biases=count["bias"],
             buffers=count["buffer"],
-            macs=macs,
+            work=work,
+            macs=first.macs,
             operations=operations,
             connections=connections,
             activations=0 if self.shares_input else elements(output),
@@ -264,13 +284,13 @@ class Layer(Kind):
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
         return ()
 
-    def macs(self, input: Shape, output: Shape) -> int:
-        """Multiply-accumulates of weights and activations."""
-        return 0
-
     def operations(self, input: Shape, output: Shape) -> Operations:
-        """Arithmetic of one image beyond its multiply-accumulates."""
+        """Arithmetic of one image beyond its multiply-accumulates and their biases."""
         return NO_OPERATIONS
+
+    def work(self, input: Shape, output: Shape) -> tuple[Work, ...]:
+        """The layer's lines of the ledger: its own, and that of an activation fused into it."""
+        return (Work(self.kind, elements(input), elements(output), others=self.operations(input, output)),)
 
     def connection_count(self, input: Shape, output: Shape) -> int:
         """Uses of a weight or bias beyond the multiply-accumulates (LeCun et al. 1998 count both)."""
@@ -286,13 +306,12 @@ class Layer(Kind):
         (input,) = inputs
         self.check(input)
         output = self.output(input)
-        macs = self.macs(input, output)
+        work = self.work(input, output)
         return self.answer(
             output,
+            work,
             self.parameters(input),
-            macs,
-            self.operations(input, output).and_macs(macs),
-            macs + self.connection_count(input, output),
+            work[0].macs + self.connection_count(input, output),
             self._tracked_reach(input, output),
             self.remarks(input, output),
         )

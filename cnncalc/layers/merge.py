@@ -12,6 +12,7 @@ from cnncalc.layers.base import (
     Kind,
     LayerError,
     Operations,
+    Work,
 )
 from cnncalc.layers.fields import NonNegativeInt
 from cnncalc.shapes import Shape, elements
@@ -53,7 +54,11 @@ class Merge(Kind):
 
     def facts(self, inputs: tuple[Shape, ...]) -> Facts:
         output = self.output(inputs)
-        return self.answer(output, operations=self.operations(inputs, output), reach=POINTWISE)
+        return self.answer(output, self.work(inputs, output), reach=POINTWISE)
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Work, ...]:
+        read = sum([elements(shape) for shape in inputs])
+        return (Work(self.kind, read, elements(output), others=self.operations(inputs, output)),)
 
     def title(self, inputs: tuple[Shape, ...]) -> str:
         return f"{len(inputs)} paths"
@@ -135,4 +140,5 @@ class Concat(Merge):
         return (*shape[: self.axis], *shape[self.axis + 1 :])
 
     def facts(self, inputs: tuple[Shape, ...]) -> Facts:
-        return self.answer(self.output(inputs), reach=POINTWISE if self.axis == 0 else UNTRACKED)
+        output = self.output(inputs)
+        return self.answer(output, self.work(inputs, output), reach=POINTWISE if self.axis == 0 else UNTRACKED)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cnncalc import formulas
 from cnncalc.indexing import IndexMap, scaled_down
-from cnncalc.layers.activation import FusedActivation, fused_operations
+from cnncalc.layers.activation import FusedActivation, fused_work
 from cnncalc.layers.base import (
     AxisReach,
     Layer,
@@ -13,6 +13,7 @@ from cnncalc.layers.base import (
     Operations,
     Parameter,
     Reach,
+    Work,
     across_channels,
     check_divides,
     per_axis,
@@ -110,8 +111,10 @@ class Subsample(Pool):
 
     def operations(self, input: Shape, output: Shape) -> Operations:
         outputs = elements(output)
-        done = Operations(adds=self.positions(input) * outputs, multiplies=outputs)
-        return done + fused_operations(self.activation, output)
+        return Operations(adds=self.positions(input) * outputs, multiplies=outputs)
+
+    def work(self, input: Shape, output: Shape) -> tuple[Work, ...]:
+        return super().work(input, output) + fused_work(self.activation, output)
 
     def connection_count(self, input: Shape, output: Shape) -> int:
         """Each unit reads its window and a bias (LeCun et al. 1998: S2 has 5,880)."""

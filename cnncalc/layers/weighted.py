@@ -1,7 +1,7 @@
 """What convolutions and dense layers share: sums of products with weights, an optional bias and activation."""
 
-from cnncalc.layers.activation import FusedActivation, fused_operations
-from cnncalc.layers.base import NO_OPERATIONS, Layer, Operations, Parameter
+from cnncalc.layers.activation import FusedActivation, fused_work
+from cnncalc.layers.base import Layer, Parameter, Work
 from cnncalc.layers.fields import Flag
 from cnncalc.shapes import Shape, elements
 
@@ -12,9 +12,14 @@ class Weighted(Layer):
     bias: Flag = True
     activation: FusedActivation = None
 
-    def operations(self, input: Shape, output: Shape) -> Operations:
-        added = Operations(adds=elements(output)) if self.bias else NO_OPERATIONS
-        return added + fused_operations(self.activation, output) if self.activation else added
+    def macs(self, input: Shape, output: Shape) -> int:
+        """Multiply-accumulates of weights and activations."""
+        raise NotImplementedError
+
+    def work(self, input: Shape, output: Shape) -> tuple[Work, ...]:
+        outputs = elements(output)
+        sums = Work(self.kind, elements(input), outputs, self.macs(input, output), outputs if self.bias else 0)
+        return (sums, *fused_work(self.activation, output))
 
     def connection_count(self, input: Shape, output: Shape) -> int:
         return elements(output) if self.bias else 0

@@ -12,6 +12,7 @@ from cnncalc.layers.base import (
     LayerError,
     Operations,
     Parameter,
+    Work,
     across_channels,
     check_divides,
     per_axis,
@@ -30,14 +31,41 @@ def test_operations_of_many_elements() -> None:
     assert Operations(multiplies=3, divisions=2).times(10) == Operations(multiplies=30, divisions=20)
 
 
-def test_operations_and_macs() -> None:
-    assert Operations(adds=5, roots=7).and_macs(3) == Operations(multiplies=3, adds=5 + 3, roots=7)
-    assert Operations(adds=5).and_macs(0) == Operations(adds=5)
+def test_a_line_of_work_has_its_macs_and_biases_in_the_operations() -> None:
+    line = Work("conv", 0, 0, macs=3, bias_adds=2, others=Operations(multiplies=1, adds=5, roots=7))
+    assert line.operations == Operations(multiplies=3 + 1, adds=3 + 2 + 5, roots=7)
+
+
+def test_facts_are_sums_over_the_ledger() -> None:
+    layer = KINDS["conv"](out_channels=4, kernel_size=(3, 2), padding=((1, 1), (0, 1)), activation="sigmoid")
+    facts = layer.facts(((3, 6, 5),))
+    outputs = 4 * 6 * 5
+    assert facts.work == (
+        Work("conv", 3 * 6 * 5, outputs, macs=3 * 3 * 2 * outputs, bias_adds=outputs),
+        Work("sigmoid", outputs, outputs, others=Operations(exponentials=outputs, adds=outputs, divisions=outputs)),
+    )
+    assert facts.macs == 3 * 3 * 2 * outputs
+    assert facts.operations == Operations(
+        multiplies=3 * 3 * 2 * outputs,
+        adds=3 * 3 * 2 * outputs + outputs + outputs,
+        exponentials=outputs,
+        divisions=outputs,
+    )
+
+
+def test_a_merge_reads_all_its_paths() -> None:
+    facts = KINDS["multiply"]().facts(((4, 6, 5), (4, 1, 1)))
+    assert facts.work == (Work("multiply", 4 * 6 * 5 + 4, 4 * 6 * 5, others=Operations(multiplies=4 * 6 * 5)),)
+    assert KINDS["concat"]().facts(((4, 6, 5), (3, 6, 5))).work == (Work("concat", 7 * 6 * 5, 7 * 6 * 5),)
+
+
+NO_WORK = (Work("identity", 0, 0),)
 
 
 def test_answer_sums_parameters_by_role() -> None:
     facts = KINDS["identity"]().answer(
         (4, 5, 6),
+        NO_WORK,
         (
             Parameter("kernel", (4, 3, 2), "weight"),
             Parameter("gain", (4,), "weight"),
@@ -51,9 +79,9 @@ def test_answer_sums_parameters_by_role() -> None:
 
 
 def test_a_view_makes_no_tensor() -> None:
-    assert KINDS["identity"]().answer((4, 5, 6)).activations == 0
-    assert KINDS["relu"](inplace=True).answer((4, 5, 6)).activations == 0
-    assert KINDS["relu"]().answer((4, 5, 6)).activations == 4 * 5 * 6
+    assert KINDS["identity"]().answer((4, 5, 6), NO_WORK).activations == 0
+    assert KINDS["relu"](inplace=True).answer((4, 5, 6), NO_WORK).activations == 0
+    assert KINDS["relu"]().answer((4, 5, 6), NO_WORK).activations == 4 * 5 * 6
 
 
 @pytest.mark.parametrize(
