@@ -8,11 +8,10 @@ optimizer step, and the outputs and the loss go at its end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from math import prod
 
 from cnncalc.collection import collection_paused
-from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
+from cnncalc.diagnostics import Diagnostic, DocumentError
 from cnncalc.eager import kernels, optimizers, pointwise, views
 from cnncalc.eager.autograd import Leaf, backward
 from cnncalc.eager.checkpoint import Region
@@ -21,6 +20,7 @@ from cnncalc.eager.machine import Machine, Refused, Sizes, Tensor
 from cnncalc.eager.setup import Setup
 from cnncalc.eager.timeline import Timeline
 from cnncalc.graph import Network, Node, Value
+from cnncalc.passes.freezing import frozen
 from cnncalc.passes.segments import Segment, segments
 from cnncalc.shapes import DTYPE_BYTES
 
@@ -42,9 +42,9 @@ class _Run:
         self.machine = Machine(cuda=setup.device == "cuda", float16=setup.dtype == "float16")
         self.width = DTYPE_BYTES[setup.dtype]
         self.leaves: dict[str, Leaf] = {}
+        self.frozen = frozen(network, setup.frozen)
         self.held = {node: self._held(node) for node in network.nodes}
         self.machine.layer = ""
-        self._check_frozen()
         self.inputs = [
             self.machine.tensor((setup.batch, *value.output), self.width, role="input", name=value.name)
             for value in network.inputs
@@ -82,26 +82,10 @@ class _Run:
             width = COUNTER if parameter.role == "counter" else self.width
             role = "parameters" if trained else "buffers"
             tensor = held[parameter.name] = self.machine.tensor(parameter.shape, width, role=role, name=name)
-            if trained and self.setup.training and not self._frozen(name):
+            if trained and self.setup.training and name not in self.frozen:
                 leaf = self.leaves[name] = Leaf(tensor, node.name)
                 tensor.edge = (leaf, 0)
         return held
-
-    def _frozen(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in self.setup.frozen)
-
-    def _check_frozen(self) -> None:
-        """Every pattern has to match a parameter: one that matches none would freeze nothing in silence."""
-        names = [
-            f"{node.name}.{parameter.name}"
-            for node in self.network.nodes
-            for parameter in node.facts.parameters
-            if parameter.role in ("weight", "bias")
-        ]
-        for pattern in self.setup.frozen:
-            if not any(fnmatchcase(name, pattern) for name in names):
-                help = did_you_mean(near(pattern, names), "a pattern is a parameter's name, with * for any part of it")
-                raise DocumentError(Diagnostic("nothing-to-freeze", f"no parameter is called `{pattern}`", help=help))
 
     def _targets(self) -> dict[Sizes, Tensor]:
         """A class for each image, or for each place of an output that is a map; outputs of one size share theirs."""

@@ -130,7 +130,7 @@ MUTANTS: list[Mutant] = [
     ("gradients stay for the next step", step._Run._train, "leaf.gradient = None", "pass"),
     ("values stay", step._Run._forward, "del values[value]", "pass"),
     ("classes of four bytes", step._Run._targets, "(place, CLASS,", "(place, 4,"),
-    ("what is not frozen is", step._Run._frozen, "return any(", "return not any("),
+    ("what is not frozen is", step._Run._held, "name not in self.frozen", "name in self.frozen"),
     ("counts of batches of four bytes", step._Run._held, 'COUNTER if parameter.role == "counter" else ', ""),
     # regions that run again, and autocast
     ("a region keeps its generator's state once", checkpoint.Region._run_again, "(GENERATOR,)", "(0,)"),
