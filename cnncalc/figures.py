@@ -7,7 +7,7 @@ Shapes are [channels, *spatial]; counts are for one image, bytes for the run tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from cnncalc.analysis import analyze
@@ -134,8 +134,9 @@ def document_name(source: str) -> str:
     return PurePath(source).name.encode("utf-8", "replace").decode()
 
 
-def figures(network: Network) -> Figures:
-    """Every number of a network."""
+def figures(network: Network, batch: int | None = None) -> Figures:
+    """Every number of a network; both runs are of `batch` images where that is given, as no lock has them."""
+    prediction, training = [run if batch is None else replace(run, batch=batch) for run in (PREDICTION, TRAINING)]
     report = analyze(network)
     totals = report.totals
     return Figures(
@@ -163,8 +164,8 @@ def figures(network: Network) -> Figures:
                 dtype=PREDICTION.dtype,
                 device=PREDICTION.device,
                 optimizer=TRAINING.optimizer,
-                prediction=_run(network, PREDICTION),
-                training=_run(network, TRAINING),
+                prediction=_run(network, prediction),
+                training=_run(network, training),
             ),
         ),
     )

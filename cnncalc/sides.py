@@ -1,4 +1,4 @@
-"""What `diff` compares: a document, a network of the zoo, a lock file, or one of them as it was in git.
+"""What `diff` and `compare` compare: a document, a network of the zoo, a lock file, or one of them as it was in git.
 
 `git:REV:PATH` is what `git show REV:PATH` shows, together with the documents that it extends at that revision.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 from collections.abc import Mapping as Names
 from pathlib import Path
 from posixpath import basename, dirname, join, normpath, relpath, split, splitext
@@ -34,27 +35,31 @@ class Loaded(NamedTuple):
     places: Names[str, Spans]
 
 
-def loaded(name: str) -> Loaded:
-    """The side of that name. Raises `DocumentError`."""
+def loaded(name: str, settings: Iterable[str] = (), batch: int | None = None) -> Loaded:
+    """The side of that name; a document's with `settings`, and memory of `batch` images. Raises `DocumentError`."""
+    settings = tuple(settings)
+    if name.endswith(LOCK) and (settings or batch is not None):
+        help = "name the document itself to set something or to choose the batch"
+        raise _refused("lock-is-fixed", f"{name} is a lock, and its numbers are those of its own run", help)
     if name.startswith(GIT):
         revision, colon, path = name.removeprefix(GIT).partition(":")
         if not colon or not path:
             help = "write git:main:net.yaml, or git:HEAD~1:./net.yaml for a path from this folder"
             raise _refused("git-name", f"{quoted(name)} is not git:REV:PATH", help)
-        return _at_revision(name, revision, path)
+        return _at_revision(name, revision, path, settings, batch)
     if name.endswith(LOCK):
         return Loaded(name, read_lock(name), {})
-    return _of(name, load(name))
+    return _of(name, load(name, settings), batch)
 
 
-def _of(name: str, network: Network) -> Loaded:
-    return Loaded(name, figures(network), spans(network))
+def _of(name: str, network: Network, batch: int | None) -> Loaded:
+    return Loaded(name, figures(network, batch), spans(network))
 
 
 # git ------------------------------------------------------------------------------------------------------------------
 
 
-def _at_revision(name: str, revision: str, path: str) -> Loaded:
+def _at_revision(name: str, revision: str, path: str, settings: Iterable[str], batch: int | None) -> Loaded:
     repository = _Repository(revision)
     rooted = repository.rooted(path, name)
     data = repository.data(rooted, name)
@@ -65,7 +70,7 @@ def _at_revision(name: str, revision: str, path: str) -> Loaded:
     source = Source(shown, decoded(data, name))
     with TemporaryDirectory() as folder:
         repository.write_with_bases(source, rooted, Path(folder))
-        return _of(name, network_of(source, Path(folder)))
+        return _of(name, network_of(source, Path(folder), settings), batch)
 
 
 class _Repository:

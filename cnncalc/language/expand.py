@@ -197,7 +197,9 @@ class _Expander:
         else:
             inputs = (value,)
         layer = use.spec or self.layer(use, use.layer, scope)
-        node = Node(name, layer, inputs, self.facts(use, layer, inputs, scope), use.node.span, scope.uses, use.functional)
+        node = Node(
+            name, layer, inputs, self.facts(use, layer, inputs, scope), use.node.span, scope.uses, use.functional
+        )
         self.nodes.append(node)
         return node
 

@@ -526,7 +526,9 @@ class _Reader:
         """Whether the layer is a call of a function in the code that the document stands for."""
         if not isinstance(value, Scalar) or not isinstance(value.value, bool):
             message = f"`functional` has to be true or false, not {describe(value)}"
-            self.error("wrong-type", message, value.span, help="write true for a layer that the code calls as a function")
+            self.error(
+                "wrong-type", message, value.span, help="write true for a layer that the code calls as a function"
+            )
             return False
         if use.layer is None:
             message = f"`functional` is for a layer, and `{use.kind}` is a block"
