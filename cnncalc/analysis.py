@@ -201,6 +201,16 @@ def _totals(network: Network, layers: list[LayerReport], batch: int, dtype: str)
     )
 
 
+def _sum_told(counts: Iterable[int | None]) -> int | None:
+    """The sum; None where one of them is."""
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total
+
+
 def _sum_of(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     total: dict[str, int] = {}
     for count in counts:
@@ -270,4 +280,5 @@ def _block(name: str, members: list[LayerReport], depth: int, row_of: dict[str, 
         place=chain[min(depth, len(chain)) - 1] if chain else None,
         used_at=chain[: min(depth, len(chain)) - 1],
         layers=len(members),
+        counted={key: _sum_told(row.counted[key] for row in members) for key in first.counted},
     )

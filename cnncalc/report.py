@@ -39,7 +39,11 @@ class ReceptiveField:
 
 @dataclass(slots=True)
 class LayerReport:
-    """One layer, or with `depth` a block of them (`kind` is then "block", and `layers` how many it stands for)."""
+    """One layer, or with `depth` a block of them (`kind` is then "block", and `layers` how many it stands for).
+
+    `counted` are counts by conventions that were asked for, by their names, and None where a convention says
+    nothing of a layer; for a block their sums.
+    """
 
     name: str
     kind: str
@@ -63,6 +67,7 @@ class LayerReport:
     place: Place | None
     used_at: list[Place] = field(default_factory=list)
     layers: int = 1
+    counted: dict[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -107,6 +112,7 @@ class Totals:
     connections: int
     depth: DepthReport
     memory: MemoryReport
+    counted: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -197,7 +197,7 @@ def script() -> ModuleType:
     return module
 
 
-def test_layers_page_is_up_to_date(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_are_up_to_date(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["scripts/docs", "--check"])
     assert script.main() == 0
 
@@ -205,16 +205,16 @@ def test_layers_page_is_up_to_date(script: ModuleType, monkeypatch: pytest.Monke
 def test_check_sees_a_page_that_is_not(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(script, "PAGE", tmp_path / "layers.md")
-    for written in (None, script.page() + "\n"):
-        if written is not None:
-            script.PAGE.write_text(written, "utf-8")
+    monkeypatch.setattr(script, "DOCS", tmp_path)
+    assert list(script.PAGES) == ["layers.md", "conventions.md"]
+    for late in ("layers.md, docs/conventions.md", "conventions.md"):
         monkeypatch.setattr(sys, "argv", ["scripts/docs", "--check"])
         assert script.main() == 1
-        assert "out of date" in capsys.readouterr().err
-    monkeypatch.setattr(sys, "argv", ["scripts/docs"])
-    assert script.main() == 0
-    assert script.PAGE.read_text("utf-8") == script.page()
+        assert capsys.readouterr().err == f"out of date: docs/{late}; run scripts/docs\n"
+        monkeypatch.setattr(sys, "argv", ["scripts/docs"])
+        assert script.main() == 0
+        (tmp_path / "conventions.md").write_text("as it was before")
+    assert (tmp_path / "layers.md").read_text("utf-8") == script.layers()
 
 
 def test_the_limits_are_those_of_the_code() -> None:

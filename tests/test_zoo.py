@@ -43,6 +43,7 @@ def test_the_copy_is_the_original() -> None:
 AUX = "aux heads run (self.training set on the top module only)"
 TORCHVISION: list[tuple[str, tuple[str, ...], str, str]] = [
     ("alexnet_torchvision", (), "alexnet", ""),
+    ("vgg16_torchvision", (), "vgg16", ""),
     ("densenet121", (), "densenet121", ""),
     ("densenet121", ("depths=[6, 12, 32, 32]",), "densenet169", ""),
     ("densenet121", ("depths=[6, 12, 48, 32]",), "densenet201", ""),

@@ -14,6 +14,8 @@ import typer
 
 from cnncalc.cli.analyze import analyze
 from cnncalc.cli.check import check
+from cnncalc.cli.compare import compare
+from cnncalc.cli.count import count
 from cnncalc.cli.diff import diff
 from cnncalc.cli.export import app as export
 from cnncalc.cli.fit import fit
@@ -22,6 +24,7 @@ from cnncalc.cli.memory import memory
 from cnncalc.cli.reference import kinds, zoo
 from cnncalc.cli.schema import schema
 from cnncalc.cli.verify import verify
+from cnncalc.cli.whatis import whatis
 from cnncalc.diagnostics import DocumentError, render
 
 app = typer.Typer(
@@ -32,12 +35,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(analyze)
+app.command()(count)
+app.command()(whatis)
 app.command()(memory)
 app.command()(fit)
 app.command()(verify)
 app.command()(check)
 app.command()(lock)
 app.command()(diff)
+app.command()(compare)
 app.add_typer(export, name="export")
 app.command()(zoo)
 app.command()(kinds)

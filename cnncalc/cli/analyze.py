@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncalc.cli.options import Files, Format, Settings
+from cnncalc.cli.options import Conventions, Files, Format, Settings
 from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
 from cnncalc.shapes import DTYPE_BYTES
+
+if TYPE_CHECKING:
+    from cnncalc.conventions import Convention
 
 
 class LayoutName(StrEnum):
@@ -39,6 +42,7 @@ def analyze(
         str | None,
         typer.Option(metavar="LIST", help="Columns, e.g. layer,output,macs; `all` is every one.", show_default=False),
     ] = None,
+    conventions: Conventions = [],  # noqa: B006
     format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,
     settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
@@ -49,7 +53,7 @@ def analyze(
     from cnncalc.analysis import analyze as analyzed
     from cnncalc.analysis import folded
     from cnncalc.language.load import load
-    from cnncalc.render.columns import chosen
+    from cnncalc.render.columns import chosen, with_conventions
 
     if dtype not in DTYPE_BYTES:
         raise _refused("unknown-dtype", f"`{dtype}` is not a number format", dtype, list(DTYPE_BYTES))
@@ -58,8 +62,18 @@ def analyze(
     except ValueError as error:
         message, _, help = str(error).partition("; ")
         raise DocumentError(Diagnostic("unknown-column", message, help=help)) from None
+    asked: list[Convention] = []
+    if conventions:
+        from cnncalc.counting import chosen as chosen_conventions
+
+        asked = chosen_conventions(conventions)
     networks = [load(file, settings) for file in files]
     reports = [analyzed(network, batch, dtype) for network in networks]
+    if asked:
+        from cnncalc.counting import with_counts
+
+        reports = [with_counts(report, network, asked) for report, network in zip(reports, networks, strict=True)]
+        wanted = with_conventions(wanted, [each.key for each in asked]) if wanted is not None else None
     for report in reports:
         report.layout = layout.value if layout is not None else report.layout
     if depth is not None:

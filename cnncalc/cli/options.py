@@ -24,3 +24,11 @@ Settings = Annotated[
     list[str],
     typer.Option("--set", metavar="NAME=VALUE", help="Replace an arg or the input: classes=10, input=384x384x3."),
 ]
+Conventions = Annotated[
+    list[str],
+    typer.Option(
+        "--convention",
+        metavar="NAME",
+        help="Count by a convention too (fvcore, thop, flops ...); `cnncalc count` shows all. May be repeated.",
+    ),
+]

@@ -20,7 +20,7 @@ class Column(NamedTuple):
     key: str
     heading: str
     cell: Callable[[LayerReport, Report], str | int]
-    total: Callable[[Report], int] | None = None
+    total: Callable[[Report], str | int] | None = None
     number: bool = True
 
 
@@ -86,6 +86,36 @@ def chosen(names: str) -> list[Column]:
     return columns
 
 
+UNTOLD = "?"
+
+
+def counted(convention: str) -> Column:
+    """The column of a convention that the report was counted by; what it says nothing of is `?`."""
+
+    def cell(row: LayerReport, report: Report) -> str | int:
+        amount = row.counted[convention]
+        return UNTOLD if amount is None else amount
+
+    def total(report: Report) -> str | int:
+        amount = report.totals.counted[convention]
+        untold = any(row.counted[convention] is None for row in report.layers)
+        return f"≥ {amount:,}" if untold else amount
+
+    return Column(convention, convention, cell, total)
+
+
+def with_conventions(columns: Sequence[Column], conventions: Iterable[str]) -> list[Column]:
+    """The columns of conventions after that of the MACs, which they are compared with, or at the end."""
+    keys = [column.key for column in columns]
+    place = keys.index("macs") + 1 if "macs" in keys else len(keys)
+    return [*columns[:place], *[counted(name) for name in conventions], *columns[place:]]
+
+
+def default(report: Report) -> list[Column]:
+    """What a table of this report shows when nobody says."""
+    return with_conventions([BY_KEY[key] for key in DEFAULT], report.totals.counted)
+
+
 def cells(row: LayerReport, report: Report, columns: Iterable[Column]) -> list[str | int]:
     return [column.cell(row, report) for column in columns]
 
@@ -148,6 +178,7 @@ def _same(a: LayerReport, b: LayerReport) -> bool:
         and a.input_shapes == b.input_shapes
         and a.operations == b.operations
         and a.activations == b.activations
+        and a.counted == b.counted
         and _unnumbered(a.name) == _unnumbered(b.name)
         and any(name == a.name or name.startswith(f"{a.name}.") for name in b.inputs)
     )

@@ -6,13 +6,14 @@ import csv
 import io
 from collections.abc import Sequence
 
-from cnncalc.render.columns import COLUMNS, Column, cells
+from cnncalc.render.columns import COLUMNS, Column, cells, with_conventions
 from cnncalc.report import Report
 
 
 def document(reports: Sequence[Report], columns: Sequence[Column] | None = None) -> str:
     """With several reports a first column, `network`, says which a row is of."""
-    chosen = list(columns) if columns is not None else list(COLUMNS)
+    conventions = reports[0].totals.counted
+    chosen = list(columns) if columns is not None else with_conventions(COLUMNS, conventions)
     several = len(reports) > 1
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from html import escape
 
-from cnncalc.render.columns import BY_KEY, DEFAULT, body, heading, total
+from cnncalc.render.columns import body, default, heading, total
 from cnncalc.render.summary import sentences
 from cnncalc.report import Report
 
 
 def fragment(report: Report) -> str:
-    columns = [BY_KEY[key] for key in DEFAULT]
+    columns = default(report)
     numbers = [column.number for column in columns]
     head = "".join(f"<th>{escape(heading(column, report))}</th>" for column in columns)
     rows = [_row(row, numbers) for row in body(report, columns)] + [_row(total(report, columns), numbers, bold=True)]

@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnncalc.diagnostics import printable
-from cnncalc.render.columns import BY_KEY, DEFAULT, Column, body, heading, total
+from cnncalc.render.columns import Column, body, default, heading, total
 from cnncalc.render.summary import sentences
 from cnncalc.report import Report
 
 
 def document(report: Report, columns: Sequence[Column] | None = None) -> str:
-    chosen = list(columns) if columns is not None else [BY_KEY[key] for key in DEFAULT]
+    chosen = list(columns) if columns is not None else default(report)
     lines = [
         f"## {escaped(printable(report.name or report.source))}",
         "",
-        row([heading(column, report) for column in chosen]),
-        row(["--:" if column.number else ":--" for column in chosen]),
-        *[row([escaped(cell) for cell in cells]) for cells in body(report, chosen)],
-        row([f"**{cell}**" if cell else "" for cell in total(report, chosen)]),
+        *table(report, chosen),
         "",
         *[f"- {prose(printable(line))}" for line in sentences(report)],
     ]
     return "\n".join(lines) + "\n"
+
+
+def table(report: Report, columns: Sequence[Column]) -> list[str]:
+    """A row a layer, and one with the totals."""
+    return [
+        row([heading(column, report) for column in columns]),
+        row(["--:" if column.number else ":--" for column in columns]),
+        *[row([escaped(cell) for cell in cells]) for cells in body(report, columns)],
+        row([f"**{cell}**" if cell else "" for cell in total(report, columns)]),
+    ]
 
 
 def row(cells: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from textwrap import wrap
 from typing import NamedTuple, TextIO
 
 from cnncalc.diagnostics import printable
-from cnncalc.render.columns import BY_KEY, DEFAULT, Column, body, heading, total
+from cnncalc.render.columns import Column, body, default, heading, total
 from cnncalc.render.summary import counted, memory, memory_title, remark_text, size_text, totals
 from cnncalc.report import Report
 from cnncalc.shapes import shape_text
@@ -86,7 +86,7 @@ def _tensor(name: str, shape: list[int], report: Report, several: int) -> str:
 
 
 def table(report: Report, columns: Sequence[Column] | None = None, width: int | None = None) -> list[Line]:
-    wanted = list(columns) if columns is not None else [BY_KEY[key] for key in DEFAULT]
+    wanted = list(columns) if columns is not None else default(report)
     rows = body(report, wanted)
     sums = total(report, wanted)
     heads = [heading(column, report) for column in wanted]
