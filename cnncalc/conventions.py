@@ -322,6 +322,11 @@ def interpolated(entry: Entry) -> bool:
     return getattr(entry.node.layer, "mode", "nearest") != "nearest"
 
 
+def joined(entry: Entry) -> int:
+    """An operation an output for every path after the first."""
+    return entry.work.outputs * (len(entry.node.inputs) - 1)
+
+
 def places(entry: Entry) -> int:
     """Positions of the output, of one channel."""
     return prod(entry.node.output[1:])
@@ -343,6 +348,23 @@ _FLOP_COUNTER = Convention(
 )
 
 _UPSAMPLE = frozenset({"upsample"})
+_LP_POOL = frozenset({"lp_pool"})
+_RESPONSE_NORM = frozenset({"local_response_norm"})
+_JOINED = frozenset({"add", "multiply", "mean"})
+
+
+def neighbours(entry: Entry) -> int:
+    """What a local response norm's averaging reads of the padding beside the channels."""
+    return int(getattr(entry.node.layer, "size") - 1) * places(entry)  # noqa: B009
+
+
+# What F.lp_pool and F.local_response_norm do inside is seen by tools that patch functions.
+_INSIDE = (
+    Term("1 a value and 2 an output of an lp pooling: the averaging, ReLU and product in it", _LP_POOL, 1, inputs),
+    Term("1 a value and 2 an output of an lp pooling: the averaging, ReLU and product in it", _LP_POOL, 2, outputs),
+    Term("4 a value of a local response norm, and its padding", _RESPONSE_NORM, 4, inputs),
+    Term("4 a value of a local response norm, and its padding", _RESPONSE_NORM, 1, neighbours),
+)
 
 _FVCORE_TERMS = (
     Term(_MACS, WEIGHTED, 1, macs),
@@ -445,7 +467,8 @@ _PTFLOPS = (
             Term("1 a value that an activation or pooling called as a function reads", _PATCHED, 1, inputs, function),
             Term("2 an output of upsampling", _UPSAMPLE, 2, outputs, module),
             Term("1 an output of upsampling called as a function", _UPSAMPLE, 1, outputs, function),
-            Term("1 an output of torch.add and torch.mul", frozenset({"add", "multiply"}), 1, outputs, function),
+            Term("1 an output of torch.add and torch.mul", _JOINED, 1, joined, function),
+            *_INSIDE,
         ),
         silent=OWN_CODE,
     ),
@@ -532,7 +555,8 @@ def _deepspeed(*transposed_and_upsampled: Term) -> tuple[Term, ...]:
         Term("4 a value of a norm that measures its input, without factors", NORMS - BATCH_NORM, 4, inputs, plain),
         Term("1 a value that an activation or pooling reads", _WHAT_FUNCTIONS_READ, 1, inputs),
         Term("1 a value of F.relu6", frozenset({"relu6"}), 1, inputs, function),
-        Term("1 an output of torch.add and torch.mul", frozenset({"add", "multiply"}), 1, outputs, function),
+        Term("1 an output of torch.add and torch.mul", _JOINED, 1, joined, function),
+        *_INSIDE,
         *transposed_and_upsampled,
     )
 
@@ -572,6 +596,11 @@ def calflops_upsampling(entry: Entry) -> int:
     return size if isinstance(size, int) else prod(size)
 
 
+def _fails_in_calflops(entry: Entry) -> bool:
+    """A factor for each dimension ends calflops with a TypeError."""
+    return isinstance(getattr(entry.node.layer, "scale_factor", None), tuple)
+
+
 def deepspeed_upsampling(entry: Entry) -> int:
     """The outputs where a factor is given; where a size is, its product, whatever the channels."""
     size = getattr(entry.node.layer, "size", None)
@@ -603,6 +632,7 @@ _CALFLOPS = (
             Term("1 a value that upsampling reads", _UPSAMPLE, 1, calflops_upsampling),
         ),
         silent=OWN_CODE,
+        silent_where=_fails_in_calflops,
     ),
     Convention(
         "calflops_macs",
@@ -646,6 +676,10 @@ _DEEPSPEED = (
 )
 
 
+def not_in_place(entry: Entry) -> bool:
+    return not getattr(entry.node.layer, "inplace", False)
+
+
 def torchprofile_transposed(entry: Entry) -> int:
     """For each output the weight's channels: its first dimension, or its second where the first is the output's."""
     layer: Any = entry.node.layer
@@ -670,9 +704,11 @@ _TORCHPROFILE = Convention(
         ),
         Term("1 a value of a norm", NORMS, 1, inputs, affine),
         Term("1 an output of average pooling", AVG_POOLS | ADAPTIVE_AVG, 1, outputs),
-        Term("1 a value of LeakyReLU", frozenset({"leaky_relu"}), 1, outputs),
+        Term("1 a value of LeakyReLU, but in place", frozenset({"leaky_relu"}), 1, outputs, not_in_place),
         Term("4 an output of bilinear upsampling", _UPSAMPLE, 4, outputs, interpolates("bilinear")),
-        Term("1 an output of a product", frozenset({"multiply"}), 1, outputs),
+        Term("1 an output of a product", frozenset({"multiply"}), 1, joined),
+        Term("3 an output of an lp pooling: the averaging and products in it", _LP_POOL, 3, outputs),
+        Term("3 a value of a local response norm: the averaging and products in it", _RESPONSE_NORM, 3, inputs),
     ),
     silent=OWN_CODE,
 )
@@ -706,11 +742,6 @@ def to_one(entry: Entry) -> bool:
 def sets(entry: Entry) -> int:
     """What a layer norm takes statistics of: an image, or each place's channels."""
     return 1 if getattr(entry.node.layer, "axes", "") == "all" else places(entry)
-
-
-def joined(entry: Entry) -> int:
-    """An operation an output for every path after the first."""
-    return entry.work.outputs * (len(entry.node.inputs) - 1)
 
 
 def _not_exported(entry: Entry) -> bool:
