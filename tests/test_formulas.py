@@ -67,6 +67,15 @@ ROWS = [
     pytest.param(formulas.adaptive_taps, {"W": 7, "O": 3}, 3 + 3 + 3, id="adaptive-overlapping"),
     pytest.param(formulas.adaptive_taps, {"W": 6, "O": 3}, 2 + 2 + 2, id="adaptive-exact"),
     pytest.param(formulas.dense_weights, {"C": 100 * 100, "N": 1000}, 10_000_000, id="dense-100x100"),
+    # VGG-16's fc6: 25,088 inputs, 4,096 outputs
+    pytest.param(formulas.dense_parameters, {"C": 7 * 7 * 512, "N": 4096, "B": 4096}, 102_760_448 + 4_096, id="fc6"),
+    # AlexNet's second layer: 256 kernels of 5x5x48 (Krizhevsky et al. 2012, section 3.5), and as many biases
+    pytest.param(
+        formulas.convolution_parameters,
+        {"K": 5 * 5, "C": 96, "G": 2, "N": 256, "B": 256},
+        25 * 48 * 256 + 256,
+        id="alexnet-layer2",
+    ),
     pytest.param(
         formulas.convolution_macs,
         {"K": 11 * 11, "C": 3, "G": 1, "O": 96 * 55 * 55},

@@ -121,7 +121,7 @@ analysis.depth = importing
 ROWS = (
     (
         "readings",
-        "derivations",
+        "letters",
         "formulas",
         "shapes",
         "indexing",
@@ -178,6 +178,7 @@ OTHERS = {
     "report": {"pydantic"},
     "memory": {"pydantic"},
     "fit": {"pydantic"},
+    "savings": {"pydantic"},
     "lock": {"pydantic"},
     "published": {"pydantic"},
     "counting": {"pydantic"},

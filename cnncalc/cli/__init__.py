@@ -22,6 +22,7 @@ from cnncalc.cli.fit import fit
 from cnncalc.cli.lock import lock
 from cnncalc.cli.memory import memory
 from cnncalc.cli.reference import kinds, zoo
+from cnncalc.cli.savings import savings
 from cnncalc.cli.schema import schema
 from cnncalc.cli.verify import verify
 from cnncalc.cli.whatis import whatis
@@ -39,6 +40,7 @@ app.command()(count)
 app.command()(whatis)
 app.command()(memory)
 app.command()(fit)
+app.command()(savings)
 app.command()(verify)
 app.command()(check)
 app.command()(lock)

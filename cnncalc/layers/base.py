@@ -79,6 +79,18 @@ class Work(NamedTuple):
         return Operations(multiplies + self.macs, adds + self.macs + self.bias_adds, *rest)
 
 
+class Filters(NamedTuple):
+    """What a convolution with shared weights is: a window's sizes along each dimension, and which channels it joins."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+    in_channels: int
+    out_channels: int
+    bias: bool
+
+
 class AxisReach(NamedTuple):
     """Along one spatial axis: the first and the last input index that output index o reads."""
 
@@ -238,6 +250,10 @@ class Kind(Declared):
     def title(self, inputs: tuple[Shape, ...]) -> str:
         """What a table shows beside the kind, e.g. `3x3/2`."""
         return ""
+
+    def filters(self, input: Shape) -> Filters | None:
+        """The filters that this layer slides over the whole input, the same at every position; None if it has none."""
+        return None
 
     def answer(
         self,

@@ -8,6 +8,7 @@ from cnncalc.indexing import scaled_down
 from cnncalc.layers.base import (
     UNTRACKED,
     AxisReach,
+    Filters,
     LayerError,
     Parameter,
     Reach,
@@ -48,6 +49,18 @@ class Convolution(Window, Weighted):
     padding: Padding = 0
     dilation: Sizes = 1
     rounding: Rounding = "floor"
+
+    def sliding(self, input: Shape, groups: int, out_channels: int) -> Filters:
+        axes = self.axes(input)
+        return Filters(
+            kernel=tuple([axis.kernel for axis in axes]),
+            stride=tuple([axis.stride for axis in axes]),
+            dilation=tuple([axis.dilation for axis in axes]),
+            groups=groups,
+            in_channels=input[0],
+            out_channels=out_channels,
+            bias=self.bias,
+        )
 
 
 class Conv(Convolution):
@@ -108,6 +121,9 @@ class Conv(Convolution):
             return formulas.partial_macs(self.positions(input), self.pairs, elements(output[1:]))
         return formulas.convolution_macs(self.positions(input), input[0], self.groups, elements(output))
 
+    def filters(self, input: Shape) -> Filters | None:
+        return self.sliding(input, self.groups, self.out_channels) if self.connections is None else None
+
 
 class DepthwiseConv(Convolution):
     """Each input channel convolved by itself, `multiplier` times (Howard et al. 2017)."""
@@ -129,6 +145,9 @@ class DepthwiseConv(Convolution):
 
     def macs(self, input: Shape, output: Shape) -> int:
         return formulas.convolution_macs(self.positions(input), input[0], input[0], elements(output))
+
+    def filters(self, input: Shape) -> Filters | None:
+        return self.sliding(input, input[0], input[0] * self.multiplier)
 
 
 class LocallyConnected(Convolution):
@@ -187,6 +206,10 @@ class ConvTranspose(Weighted):
             for a in range(rank)
         ]
 
+    def positions(self, input: Shape) -> int:
+        """Kernel positions, K in the formulas."""
+        return prod(per_axis(self.kernel_size, len(input) - 1, "kernel_size"))
+
     def check(self, input: Shape) -> None:
         check_groups(self.groups, input[0], self.out_channels)
         for _, _, stride, dilation, _, _, extra in self._axes(input):
@@ -221,8 +244,7 @@ class ConvTranspose(Weighted):
         return self.weights_and_bias(weight, (self.out_channels,))
 
     def macs(self, input: Shape, output: Shape) -> int:
-        positions = prod(per_axis(self.kernel_size, len(input) - 1, "kernel_size"))
-        return formulas.transposed_macs(positions, self.out_channels, self.groups, elements(input))
+        return formulas.transposed_macs(self.positions(input), self.out_channels, self.groups, elements(input))
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         """Output o gets input i where o = i·S - P + k·D for some kernel position k.

@@ -407,7 +407,8 @@ def test_outputs_on_condition(aux: str, expected: list[str]) -> None:
 def test_functional_is_kept_for_every_instance() -> None:
     net = network(
         "input: 8\nblocks: {unit: {layers: [{tanh: {}, functional: true}, {selu: {}, functional: false}]}}\nlayers:\n"
-        "  - elu\n  - {relu: {}, functional: true, repeat: 2}\n  - unit\n  - {add: [identity, identity], functional: true}\n"
+        "  - elu\n  - {relu: {}, functional: true, repeat: 2}\n  - unit\n"
+        "  - {add: [identity, identity], functional: true}\n"
     )
     assert {node.name: node.functional for node in net} == {
         "elu": False,

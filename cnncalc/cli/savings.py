@@ -1,0 +1,40 @@
+"""`cnncalc savings`: designs that save parameters and multiplies, priced against what they stand in place of."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cnncalc.cli.options import File, Settings
+
+
+class Format(StrEnum):
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+
+
+def savings(
+    file: File,
+    format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,
+    settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
+) -> None:
+    """Designs that save parameters and multiplies, each priced against the plain layers that it stands in place of.
+
+    1x1 bottlenecks, separable, grouped and factorised convolutions, stacks of small kernels, pools before dense layers.
+    """
+    from cnncalc.language.load import load
+    from cnncalc.savings import savings as found
+
+    answer = found(load(file, settings))
+    if format is Format.json:
+        from cnncalc.savings import to_json
+
+        sys.stdout.write(to_json(answer) + "\n")
+        return
+    from cnncalc.render import savings as rendered
+
+    rendered.write(answer) if format is Format.table else sys.stdout.write(rendered.markdown(answer))
