@@ -18,6 +18,7 @@ import cnncalc
 from cnncalc import formulas
 from cnncalc.layers.window import window_axes
 from cnncalc.passes.memory import every_output, liveness
+from cnncalc.passes.savings import savings
 
 pytest.importorskip("torch", reason="verify needs torch, which is not installed")
 
@@ -95,6 +96,21 @@ def hand_counts() -> None:
             cnncalc.loads(f"input: [1, {size}]\nlayers: [{{conv: {{out_channels: 1, {conv}, rounding: exact}}}}]")
     radial = cnncalc.loads("input: 3x2x2\nlayers: [{rbf: 5}]").nodes[0].facts
     assert radial.connections == 3 * 2 * 2 * 5
+    for bias in (True, False):
+        grouped, pooled_map = savings(cnncalc.loads(SAVINGS.replace("BIAS", str(bias).lower())))
+        N, M = 8 * bias, 7 * bias
+        assert (grouped.having.parameters, grouped.without.parameters) == (15 * 3 * 8 + N, 15 * 6 * 8 + N)
+        assert (pooled_map.having.parameters, pooled_map.without.parameters) == (8 * 7 + M, 5 * 2 * 8 * 7 + M)
+
+
+# 5x4x6 to 5x2x8 (4 - 5 + 2 + 1 = 2): 15 kernel positions, 2 groups; then 8 means, and 7 outputs.
+SAVINGS = """
+input: 5x4x6
+layers:
+  - conv: {out_channels: 8, kernel_size: [3, 5], padding: 1, groups: 2, bias: BIAS}
+  - global_avg_pool
+  - linear: {out_features: 7, bias: BIAS}
+"""
 
 
 class Replaced(ast.NodeTransformer):
