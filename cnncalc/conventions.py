@@ -84,7 +84,7 @@ def _folded(network: Network) -> set[Node]:
     found: set[Node] = set()
     for node in network:
         source = node.inputs[0]
-        if node.layer.kind in BATCH_NORM and isinstance(source, Node):
+        if node.layer.kind in BATCH_NORM and getattr(node.layer, "track_running_stats") and isinstance(source, Node):  # noqa: B009
             alone = readers[source] == 1 and len(source.facts.work) == 1
             if alone and source.layer.kind in CONVOLUTIONS | TRANSPOSED:
                 found |= {node, source}
@@ -739,9 +739,11 @@ def to_one(entry: Entry) -> bool:
     return places(entry) == 1
 
 
-def sets(entry: Entry) -> int:
-    """What a layer norm takes statistics of: an image, or each place's channels."""
-    return 1 if getattr(entry.node.layer, "axes", "") == "all" else places(entry)
+def onnx_transposed(entry: Entry) -> int:
+    """Filters in a group times kernel positions for each output, where each reads the channels of a group."""
+    layer: Any = entry.node.layer
+    filters = layer.out_channels // layer.groups
+    return int(entry.work.outputs * filters * layer.positions(entry.node.input_shapes[0]))
 
 
 def _not_exported(entry: Entry) -> bool:
@@ -776,8 +778,21 @@ _ONNX_ACTIVATIONS = {
 _ONNX_SILENT = OWN_CODE | {"lp_pool", "local_response_norm", "selu", "channel_shuffle"}
 
 
-def _onnx(key: str, title: str, folds: bool, mean: int, softplus: int, silent: frozenset[str]) -> Convention:
-    """A file of one exporter: whether batch norms are folded, a mean's cost an output beside its adds, softplus's."""
+def _not_exported_by_dynamo(entry: Entry) -> bool:
+    """The same, and interpolation in 1-D and 3-D, which is taken apart."""
+    return _not_exported(entry) or (entry.kind in _UPSAMPLE and interpolated(entry) and entry.spatial != 2)
+
+
+def _onnx(
+    key: str,
+    title: str,
+    folds: bool = True,
+    mean: int = 4,
+    softplus: int = 76,
+    silent: frozenset[str] = _ONNX_SILENT,
+    refused: Condition = _not_exported,
+) -> Convention:
+    """A file of one exporter: whether batch norms are folded, what a mean costs beside its adds, and softplus."""
     adds = onnx_biases if folds else bias_adds
     rest = not_folded if folds else always
     return Convention(
@@ -788,16 +803,14 @@ def _onnx(key: str, title: str, folds: bool, mean: int, softplus: int, silent: f
         "MACs",
         (
             Term(_MACS, CONVOLUTIONS | DENSE, 1, macs),
-            Term(
-                "weights of a transposed convolution, for each place of the output", TRANSPOSED, 1, spread_over_outputs
-            ),
+            Term("N/G kernel positions for each output of a transposed convolution", TRANSPOSED, 1, onnx_transposed),
             Term("one add an output for the bias, a folded batch norm's too" if folds else _BIAS, WEIGHTED, 1, adds),
             Term("31 a value of a batch norm", BATCH_NORM | INSTANCE_NORM, 31, inputs, both(tracked, rest)),
             Term("36 a value of a batch norm that measures its input", BATCH_NORM, 36, inputs, untracked),
             Term("7 a value of an instance norm", INSTANCE_NORM, 7, inputs, untracked),
             Term("9 a value of a group norm", GROUP_NORM, 9, inputs),
             Term("7 a value of a layer norm", LAYER_NORM, 7, inputs),
-            Term("29 a set of values that a layer norm measures", LAYER_NORM, 29, sets),
+            Term("29 a place of a layer norm", LAYER_NORM, 29, places),
             *[
                 Term(f"{times} a value of {kind}", frozenset({kind}), times, inputs)
                 for kind, times in [*_ONNX_ACTIVATIONS.items(), ("softplus", softplus)]
@@ -812,14 +825,21 @@ def _onnx(key: str, title: str, folds: bool, mean: int, softplus: int, silent: f
             Term("4 an output of a mean of paths", frozenset({"mean"}), 4, outputs),
         ),
         silent=silent,
-        silent_where=_not_exported,
+        silent_where=refused,
     )
 
 
 _ONNX_TOOL = (
-    _onnx("onnx_tool", "onnx-tool, file of torch's first exporter", True, 4, 76, _ONNX_SILENT),
-    _onnx("onnx_tool_dynamo", "onnx-tool, file of torch's exporter", True, 0, 77, _ONNX_SILENT | {"mish"}),
-    _onnx("onnx_tool_unfolded", "onnx-tool, batch norms kept", False, 4, 76, _ONNX_SILENT),
+    _onnx("onnx_tool", "onnx-tool, file of torch's first exporter"),
+    _onnx(
+        "onnx_tool_dynamo",
+        "onnx-tool, file of torch's exporter",
+        mean=0,
+        softplus=77,
+        silent=_ONNX_SILENT | {"mish"},
+        refused=_not_exported_by_dynamo,
+    ),
+    _onnx("onnx_tool_unfolded", "onnx-tool, batch norms kept", folds=False),
 )
 
 CONVENTIONS: dict[str, Convention] = {

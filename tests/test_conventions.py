@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -235,3 +238,41 @@ def test_the_ledger_of_a_network_has_its_layers_in_order() -> None:
 def test_what_folds_into_a_convolution(layers: str, folded: list[str]) -> None:
     network = cnncalc.loads(f"input: 6x5x4\nlayers: {layers}\n")
     assert [entry.node.name for entry in entries(network) if entry.folded] == folded
+
+
+# What the tools print -------------------------------------------------------------------------------------------------
+
+DATA = Path(__file__).parent / "data"
+MEASURED = list(csv.DictReader((DATA / "tool_kinds.csv").read_text("utf-8").splitlines()))
+KEYS = ("kind", "fields", "call", "before", "input")
+LAYERS = dict.fromkeys(tuple(row[key] for key in KEYS) for row in MEASURED)
+
+
+def after_a_convolution(kind: str, fields: str, call: str, before: str, input: str, with_layer: bool) -> str:
+    """The network that the tools were given: a convolution, perhaps a ReLU or a flattening, the layer.
+
+    A merge joins that convolution and one that reads it.
+    """
+    layers: list[object] = [{"conv": {"out_channels": 8, "kernel_size": 3, "bias": False}}]
+    layers += [before] if before else []
+    beside = {"functional": call == "functional"}
+    if kind in ("add", "subtract", "multiply", "divide", "mean", "concat"):
+        second = {"conv": {"out_channels": 8, "kernel_size": 3, "padding": 1, "bias": False}}
+        layers.append(
+            {kind: {**json.loads(fields), "paths": ["identity", [second]]}, **beside} if with_layer else second
+        )
+    elif with_layer:
+        layers.append({kind: json.loads(fields), **beside})
+    return json.dumps({"input": input, "layers": layers})
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: "-".join(filter(None, layer)))
+def test_a_layer_as_the_tools_count_it(layer: tuple[str, ...]) -> None:
+    rows = {row["tool"]: int(row["extra"]) for row in MEASURED if tuple(row[key] for key in KEYS) == layer}
+    with_it, without = [
+        {each.convention: each for each in count(cnncalc.loads(after_a_convolution(*layer, with_layer=there))).counts}
+        for there in (True, False)
+    ]
+    told = [tool for tool in rows if tool in CONVENTIONS and not with_it[tool].untold]
+    assert len(told) >= 6
+    assert {tool: with_it[tool].total - without[tool].total for tool in told} == {tool: rows[tool] for tool in told}
