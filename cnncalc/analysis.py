@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
+from typing import NamedTuple
 
 from cnncalc import formulas
 from cnncalc.collection import collection_paused
 from cnncalc.diagnostics import Span
 from cnncalc.graph import Network, Node
-from cnncalc.layers.base import Facts, Operations
+from cnncalc.layers.base import Facts, Operations, sum_of
 from cnncalc.passes.depth import depth
 from cnncalc.passes.memory import textbook
 from cnncalc.passes.receptive_field import Field, receptive_fields
 from cnncalc.passes.remarks import remarks
+from cnncalc.readings import part
 from cnncalc.report import (
     SCHEMA_VERSION,
     DepthReport,
@@ -29,7 +31,7 @@ from cnncalc.report import (
     Tensor,
     Totals,
 )
-from cnncalc.shapes import DTYPE_BYTES, elements
+from cnncalc.shapes import DTYPE_BYTES
 
 
 def analyze(network: Network, batch: int = 1, dtype: str = "float32") -> Report:
@@ -77,16 +79,31 @@ def _report(network: Network, batch: int, dtype: str) -> Report:
 
 def _layers(network: Network, batch: int, width: int) -> list[LayerReport]:
     fields = receptive_fields(network)
-    shared = _Shared(batch * width)
-    return [shared.row(node, fields[node]) for node in network.nodes]
+    shared = _Shared(batch, width)
+    rows = []
+    for node in network.nodes:
+        rows.append(shared.row(node, fields[node]))
+    return rows
+
+
+class _Common(NamedTuple):
+    """What follows from a layer and what enters it."""
+
+    title: str
+    input_shapes: list[list[int]]
+    output: list[int]
+    operations: dict[str, int]
+    parameters: int
+    activation_bytes: int
+    neurons: int
 
 
 class _Shared:
     """Makes rows; what many have in common is made once: the facts of equal layers, fields, places."""
 
-    def __init__(self, bytes_each: int) -> None:
-        self.bytes_each = bytes_each
-        self.of_facts: dict[int, tuple[str, list[int], list[list[int]], list[int], dict[str, int]]] = {}
+    def __init__(self, batch: int, width: int) -> None:
+        self.batch, self.width = batch, width
+        self.of_facts: dict[int, _Common] = {}
         self.fields: dict[int, ReceptiveField | None] = {}
         self.known_places: dict[tuple[int, int] | None, Place | None] = {}
         self.chains: dict[tuple[Span, ...], list[Place]] = {}
@@ -96,16 +113,16 @@ class _Shared:
         common = self.of_facts.get(id(facts))
         if common is None:
             common = self.of_facts[id(facts)] = self.common(node, facts)
-        title, input, input_shapes, output, operations = common
+        title, input_shapes, output, operations, parameters, activation_bytes, neurons = common
         return LayerReport(
             name=node.name,
             kind=node.layer.kind,
             title=title,
             inputs=[value.name for value in node.inputs],
-            input=input,
+            input=input_shapes[0],
             input_shapes=input_shapes,
             output=output,
-            parameters=facts.weights + facts.biases,
+            parameters=parameters,
             weights=facts.weights,
             biases=facts.biases,
             buffers=facts.buffers,
@@ -113,19 +130,26 @@ class _Shared:
             multiplies=facts.operations.multiplies,
             operations=operations,
             activations=facts.activations,
-            activation_bytes=facts.activations * self.bytes_each,
-            neurons=elements(facts.output),
+            activation_bytes=activation_bytes,
+            neurons=neurons,
             connections=facts.connections,
             receptive_field=self.receptive_field(field),
             place=self.place(node.span),
             used_at=self.places(node.uses),
         )
 
-    def common(self, node: Node, facts: Facts) -> tuple[str, list[int], list[list[int]], list[int], dict[str, int]]:
-        """Title, shapes and operations, which follow from a layer and what enters it."""
+    def common(self, node: Node, facts: Facts) -> _Common:
         shapes = node.input_shapes
-        written = [list(shape) for shape in shapes]
-        return node.layer.title(shapes), written[0], written, list(facts.output), _counts(facts.operations)
+        with part(node.name):
+            return _Common(
+                node.layer.title(shapes),
+                [list(shape) for shape in shapes],
+                list(facts.output),
+                _counts(facts.operations),
+                formulas.parameters(facts.weights, facts.biases),
+                formulas.tensor_bytes(facts.activations, self.width, self.batch),
+                formulas.output_elements(*facts.output),
+            )
 
     def receptive_field(self, field: Field | None) -> ReceptiveField | None:
         if id(field) not in self.fields:
@@ -169,22 +193,22 @@ def _place(span: Span | None) -> Place | None:
 def _totals(network: Network, layers: list[LayerReport], batch: int, dtype: str) -> Totals:
     deep = depth(network)
     least = textbook(network, batch, dtype)
-    weights = sum([row.weights for row in layers])
-    biases = sum([row.biases for row in layers])
-    activations = sum([row.activations for row in layers])
+    weights = sum_of([row.weights for row in layers])
+    biases = sum_of([row.biases for row in layers])
+    activations = sum_of([row.activations for row in layers])
     return Totals(
         layers=len(layers),
-        parameters=weights + biases,
+        parameters=formulas.parameters(weights, biases),
         weights=weights,
         biases=biases,
-        buffers=sum([row.buffers for row in layers]),
-        macs=sum([row.macs for row in layers]),
-        multiplies=sum([row.multiplies for row in layers]),
+        buffers=sum_of([row.buffers for row in layers]),
+        macs=sum_of([row.macs for row in layers]),
+        multiplies=sum_of([row.multiplies for row in layers]),
         operations=_sum_of(row.operations for row in layers),
         activations=activations,
         activation_bytes=formulas.tensor_bytes(activations, DTYPE_BYTES[dtype], batch),
-        input_elements=sum([elements(value.output) for value in network.inputs]),
-        connections=sum([row.connections for row in layers]),
+        input_elements=sum_of([formulas.input_elements(*value.output) for value in network.inputs]),
+        connections=sum_of([row.connections for row in layers]),
         depth=DepthReport(deep.layers, deep.sorts),
         memory=MemoryReport(
             model="textbook",
@@ -212,11 +236,11 @@ def _sum_told(counts: Iterable[int | None]) -> int | None:
 
 
 def _sum_of(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
+    terms: dict[str, list[int]] = {}
     for count in counts:
         for name, value in count.items():
-            total[name] = total.get(name, 0) + value
-    return {name: total[name] for name in Operations._fields if name in total}
+            terms.setdefault(name, []).append(value)
+    return {name: sum_of(terms[name]) for name in Operations._fields if name in terms}
 
 
 # By blocks ------------------------------------------------------------------------------------------------------------
@@ -265,17 +289,17 @@ def _block(name: str, members: list[LayerReport], depth: int, row_of: dict[str, 
         input=first.input,
         input_shapes=list(outside.values()),
         output=last.output,
-        parameters=sum([row.parameters for row in members]),
-        weights=sum([row.weights for row in members]),
-        biases=sum([row.biases for row in members]),
-        buffers=sum([row.buffers for row in members]),
-        macs=sum([row.macs for row in members]),
-        multiplies=sum([row.multiplies for row in members]),
+        parameters=sum_of([row.parameters for row in members]),
+        weights=sum_of([row.weights for row in members]),
+        biases=sum_of([row.biases for row in members]),
+        buffers=sum_of([row.buffers for row in members]),
+        macs=sum_of([row.macs for row in members]),
+        multiplies=sum_of([row.multiplies for row in members]),
         operations=_sum_of(row.operations for row in members),
-        activations=sum([row.activations for row in members]),
-        activation_bytes=sum([row.activation_bytes for row in members]),
-        neurons=sum([row.neurons for row in members]),
-        connections=sum([row.connections for row in members]),
+        activations=sum_of([row.activations for row in members]),
+        activation_bytes=sum_of([row.activation_bytes for row in members]),
+        neurons=sum_of([row.neurons for row in members]),
+        connections=sum_of([row.connections for row in members]),
         receptive_field=last.receptive_field,
         place=chain[min(depth, len(chain)) - 1] if chain else None,
         used_at=chain[: min(depth, len(chain)) - 1],

@@ -488,7 +488,7 @@ def thop_transposed(entry: Entry) -> int:
     """thop's rule for convolutions, C/G · kernel positions for each output, where each output has fewer."""
     layer: Any = entry.node.layer
     shape = entry.node.input_shapes[0]
-    return int(entry.work.outputs * (shape[0] // layer.groups) * layer.positions(shape))
+    return int(entry.work.outputs * (shape[0] // layer.groups) * prod(layer.kernels(shape)))
 
 
 def thop_adaptive(entry: Entry) -> int:
@@ -566,7 +566,7 @@ def calflops_transposed(entry: Entry) -> int:
     layer: Any = entry.node.layer
     shape = entry.node.input_shapes[0]
     filters = layer.out_channels // layer.groups // layer.groups
-    return int(layer.positions(shape) * entry.work.inputs * filters)
+    return int(prod(layer.kernels(shape)) * entry.work.inputs * filters)
 
 
 def calflops_transposed_bias(entry: Entry) -> int:
@@ -685,7 +685,7 @@ def torchprofile_transposed(entry: Entry) -> int:
     layer: Any = entry.node.layer
     shape = entry.node.input_shapes[0]
     channels = layer.out_channels // layer.groups if layer.out_channels == shape[0] else shape[0]
-    return int(entry.work.outputs * channels * layer.positions(shape))
+    return int(entry.work.outputs * channels * prod(layer.kernels(shape)))
 
 
 _TORCHPROFILE = Convention(
@@ -743,7 +743,7 @@ def onnx_transposed(entry: Entry) -> int:
     """Filters in a group times kernel positions for each output, where each reads the channels of a group."""
     layer: Any = entry.node.layer
     filters = layer.out_channels // layer.groups
-    return int(entry.work.outputs * filters * layer.positions(entry.node.input_shapes[0]))
+    return int(entry.work.outputs * filters * prod(layer.kernels(entry.node.input_shapes[0])))
 
 
 def _not_exported(entry: Entry) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnncalc import formulas
+from cnncalc import formulas, readings
 from cnncalc.readings import ceil_div, maximum, minimum, share
 
 by_loops = settings(derandomize=True, max_examples=100, deadline=None)
@@ -66,56 +66,141 @@ ROWS = [
     # 7 inputs to 3 outputs: [0, 3), [2, 5), [4, 7); 6 to 3: two each
     pytest.param(formulas.adaptive_taps, {"W": 7, "O": 3}, 3 + 3 + 3, id="adaptive-overlapping"),
     pytest.param(formulas.adaptive_taps, {"W": 6, "O": 3}, 2 + 2 + 2, id="adaptive-exact"),
-    pytest.param(formulas.dense_weights, {"C": 100 * 100, "N": 1000}, 10_000_000, id="dense-100x100"),
-    # VGG-16's fc6: 25,088 inputs, 4,096 outputs
-    pytest.param(formulas.dense_parameters, {"C": 7 * 7 * 512, "N": 4096, "B": 4096}, 102_760_448 + 4_096, id="fc6"),
-    # AlexNet's second layer: 256 kernels of 5x5x48 (Krizhevsky et al. 2012, section 3.5), and as many biases
+    # TensorFlow's odd position stands after: 13 inputs, kernel 6, stride 5 need 3
+    pytest.param(formulas.padding_before, {"P_s": 3}, 1, id="same-padding-before"),
+    pytest.param(formulas.padding_after, {"P_s": 3}, 2, id="same-padding-after"),
+    pytest.param(formulas.padding_after, {"P_s": 4}, 2, id="same-padding-even"),
+    pytest.param(formulas.enlarged_size, {"W": 7, "u": 2}, 14, id="upsampled"),
+    pytest.param(formulas.reduced_size, {"W": 26, "u": 2}, 13, id="reorg-of-yolo-v2"),
+    pytest.param(formulas.padded_size, {"W": 5, "P_1": 1, "P_2": 2}, 1 + 5 + 2, id="padded"),
+    pytest.param(formulas.cropped_size, {"W": 9, "P_1": 2, "P_2": 3}, 9 - 2 - 3, id="cropped"),
+    pytest.param(formulas.crop_before, {"W": 9, "O": 4}, 2, id="crop-the-odd-one-not-before"),
+    pytest.param(formulas.crop_after, {"W": 9, "O": 4}, 3, id="crop-the-odd-one-after"),
+    pytest.param(formulas.sliced_size, {"i": 2, "k": 8, "S": 3}, len([2, 5]), id="slice-2-8-3"),
+    pytest.param(formulas.sliced_size, {"i": 0, "k": 6, "S": 3}, len([0, 3]), id="slice-without-its-end"),
+    pytest.param(formulas.rest_size, {"E_in": 24, "n_1": 2, "n_2": 3}, 4, id="reshape-2-3-rest"),
+    pytest.param(formulas.group_channels, {"C_all": 96, "G": 2}, 48, id="alexnet-conv2-reads"),
+    pytest.param(formulas.group_filters, {"N_all": 256, "G": 2}, 128, id="alexnet-conv2-filters"),
+    pytest.param(formulas.depthwise_channels, {"C": 32, "m": 2}, 64, id="depthwise-multiplier"),
+    pytest.param(formulas.joined_channels, {"C": 12, "m": 3}, 4, id="maxout-pieces"),
+    pytest.param(formulas.channels_to_positions, {"C": 12, "u_1": 2, "u_2": 2}, 3, id="pixel-shuffle"),
+    pytest.param(formulas.positions_to_channels, {"C": 64, "u_1": 2, "u_2": 2}, 256, id="reorg-channels"),
+    # GoogLeNet's inception (3a)
     pytest.param(
-        formulas.convolution_parameters,
-        {"K": 5 * 5, "C": 96, "G": 2, "N": 256, "B": 256},
-        25 * 48 * 256 + 256,
-        id="alexnet-layer2",
+        formulas.concatenated_size, {"t_1": 64, "t_2": 128, "t_3": 32, "t_4": 32}, 256, id="inception-3a-channels"
+    ),
+    pytest.param(formulas.input_elements, {"C": 3, "W_h": 227, "W_w": 227}, 154_587, id="alexnet-input"),
+    pytest.param(formulas.input_elements, {"C": 84}, 84, id="vector-input"),
+    pytest.param(formulas.output_elements, {"N": 96, "O_h": 55, "O_w": 55}, 290_400, id="alexnet-neurons"),
+    pytest.param(formulas.output_elements, {"N": 8, "O_d": 2, "O_h": 3, "O_w": 5}, 240, id="elements-3d"),
+    pytest.param(formulas.positions, {"O_h": 55, "O_w": 55}, 3025, id="alexnet-positions"),
+    # weights and biases: CS231n, "Parameter Sharing"; LeCun et al. 1998
+    pytest.param(
+        formulas.convolution_weights, {"N": 96, "C": 3, "K_h": 11, "K_w": 11}, 34_848, id="alexnet-shared-weights"
+    ),
+    pytest.param(formulas.convolution_weights, {"N": 6, "C": 4, "K": 3}, 72, id="weights-1d"),
+    pytest.param(
+        formulas.unshared_weights,
+        {"E": 290_400, "C": 3, "K_h": 11, "K_w": 11},
+        105_705_600 - 290_400,  # with a bias each the notes' 105,705,600
+        id="alexnet-unshared-weights",
+    ),
+    pytest.param(formulas.unshared_biases, {"E": 290_400}, 290_400, id="alexnet-unshared-biases"),
+    pytest.param(formulas.partial_weights, {"T": 60, "K_h": 5, "K_w": 5}, 1_500, id="lenet5-c3-weights"),
+    pytest.param(formulas.filter_biases, {"N": 16}, 1_516 - 1_500, id="lenet5-c3-biases"),
+    pytest.param(
+        formulas.transposed_weights, {"C": 1024, "N": 512, "K_h": 2, "K_w": 2}, 2_097_152, id="unet-up-weights"
+    ),
+    pytest.param(formulas.dense_weights, {"E_in": 100 * 100, "N": 1000}, 10_000_000, id="dense-100x100"),
+    pytest.param(
+        formulas.dense_equivalent_weights, {"E_in": 32 * 32 * 3, "E": 4704}, 14_450_688, id="dense-equivalent"
+    ),
+    pytest.param(formulas.channel_parameters, {"C": 64}, 64, id="batch-norm-factors"),
+    pytest.param(formulas.element_parameters, {"E_in": 2 * 3 * 4}, 24, id="layer-norm-factors"),
+    pytest.param(formulas.slopes, {"m": 64}, 64, id="prelu-slopes"),
+    pytest.param(formulas.parameters, {"M_w": 34_848, "M_b": 96}, 34_944, id="alexnet-shared-parameters"),
+    pytest.param(
+        formulas.filter_parameters, {"c": 1, "C": 3, "K_h": 5, "K_w": 5}, 76, id="notes-conv-example-one-filter"
     ),
     pytest.param(
         formulas.convolution_macs,
-        {"K": 11 * 11, "C": 3, "G": 1, "O": 96 * 55 * 55},
+        {"E": 96 * 55 * 55, "C": 3, "K_h": 11, "K_w": 11},
         363 * 290_400,  # multiplies of one output times outputs
         id="alexnet-layer1",
     ),
     pytest.param(
         formulas.convolution_macs,
-        {"K": 5 * 5, "C": 96, "G": 2, "O": 256 * 27 * 27},
+        {"E": 256 * 27 * 27, "C": 48, "K_h": 5, "K_w": 5},
         25 * 48 * 186_624,
         id="macs-grouped",
     ),
-    pytest.param(formulas.partial_macs, {"K": 5 * 5, "T": 60, "O": 10 * 10}, 150_000, id="lenet5-c3-partial-table"),
     pytest.param(
-        formulas.transposed_macs, {"K": 2 * 2, "N": 512, "G": 1, "W": 1024 * 28 * 28}, 4 * 512 * 802_816, id="unet-up"
+        formulas.partial_macs,
+        {"T": 60, "E": 16 * 10 * 10, "N": 16, "K_h": 5, "K_w": 5},
+        150_000,
+        id="lenet5-c3-partial-table",
     ),
-    pytest.param(formulas.transposed_macs, {"K": 3, "N": 6, "G": 2, "W": 4 * 5}, 3 * 3 * 20, id="transposed-grouped"),
-    pytest.param(formulas.dense_macs, {"C": 32 * 32 * 3, "N": 4704}, 14_450_688, id="dense-against-conv"),
+    pytest.param(
+        formulas.transposed_macs,
+        {"E_in": 1024 * 28 * 28, "N": 512, "K_h": 2, "K_w": 2},
+        4 * 512 * 802_816,
+        id="unet-up",
+    ),
+    pytest.param(formulas.dense_macs, {"E_in": 32 * 32 * 3, "N": 4704}, 14_450_688, id="dense-against-conv"),
+    # LeNet-5: C3 has 151,600 connections, C1 156 weights and biases at each of 28x28 places
+    pytest.param(formulas.connections, {"Q": 150_000, "U": 1_600}, 151_600, id="lenet5-c3-connections"),
+    pytest.param(formulas.with_macs, {"X": 4_704, "Q": 117_600}, 122_304, id="lenet5-c1-adds"),
+    pytest.param(formulas.per_element, {"c": 3, "E": 10}, 30, id="three-of-each"),
+    pytest.param(formulas.per_set, {"c": 3, "G": 4}, 12, id="three-of-each-set"),
+    pytest.param(formulas.biases_added, {"E": 4_704}, 4_704, id="lenet5-c1-biases-added"),
+    # a maximum of 3x3 values is 8 comparisons; LeNet-5's S2 reads 4 values and a bias for each of 6x14x14: 5,880
+    pytest.param(formulas.window_joins, {"E": 10, "K_h": 3, "K_w": 3}, 8 * 10, id="comparisons-of-3x3"),
+    pytest.param(formulas.window_values, {"E": 1_176, "K_h": 2, "K_w": 2}, 4_704, id="lenet5-s2-adds"),
+    pytest.param(
+        formulas.window_values_and_one, {"E": 1_176, "K_h": 2, "K_w": 2}, 5_880, id="lenet5-trainable-subsampling"
+    ),
+    pytest.param(formulas.adaptive_values, {"C": 2, "L_h": 9, "L_w": 6}, 108, id="adaptive-values"),
+    pytest.param(formulas.joins, {"J": 2048 * 49, "E": 2048}, 48 * 2048, id="global-average-of-7x7"),
+    pytest.param(formulas.channel_joins, {"C": 1000}, 999, id="softmax-of-a-thousand"),
+    pytest.param(formulas.channel_joins, {"C": 5, "O_h": 2, "O_w": 3}, 4 * 6, id="softmax-of-a-map"),
+    pytest.param(formulas.path_joins, {"n": 3, "E": 10}, 20, id="three-paths"),
+    pytest.param(formulas.distance_multiplies, {"E_in": 84, "N": 10}, 840, id="lenet5-output-multiplies"),
+    pytest.param(formulas.distance_adds, {"E_in": 84, "N": 10}, 2 * 840, id="lenet5-output-adds"),
+    pytest.param(formulas.total, {"t_1": 2_800, "t_2": 180_200, "t_3": 720_400}, 903_400, id="homework-parameters"),
+    # CS231n, "Implementation as Matrix Multiplication": X_col is [363 x 3025]; course_facts im2col-alexnet
+    pytest.param(formulas.im2col_rows, {"C": 3, "K_h": 11, "K_w": 11}, 363, id="im2col-alexnet-rows"),
+    pytest.param(formulas.im2col_columns, {"O_h": 55, "O_w": 55}, 3025, id="im2col-alexnet-columns"),
+    pytest.param(formulas.im2col_elements, {"X_r": 363, "X_c": 3025, "G": 1}, 4_392_300 // 4, id="im2col-alexnet"),
+    # three 3x3 windows see 3, 5 and 7; after a stride of 2 a step is two pixels
+    pytest.param(formulas.field_size, {"r": 5, "F": 3, "j": 1}, 7, id="stacked-3x3-field"),
+    pytest.param(formulas.field_size, {"r": 3, "F": 3, "j": 2}, 3 + 2 * 2, id="field-after-a-stride"),
+    pytest.param(formulas.field_jump, {"j": 2, "S": 3}, 6, id="jump-after-a-stride"),
+    pytest.param(formulas.field_start, {"s": -1, "P": 1, "j": 2}, -3, id="start-in-the-padding"),
+    pytest.param(formulas.field_span, {"a": -3, "z": 3}, 7, id="span-across-zero"),
     # the homework of three stride-2 convolutions, float32
+    pytest.param(formulas.largest_pair, {"V_1": 750_000, "V_2": 1_500_000}, 9_000_000 // 4, id="homework-pair"),
+    pytest.param(formulas.parameter_bytes, {"M": 903_400, "b": 4}, 3_613_600, id="homework-parameter-bytes"),
     pytest.param(formulas.tensor_bytes, {"E": 100 * 100 * 150, "b": 4, "B": 1}, 6_000_000, id="homework-first-layer"),
     pytest.param(formulas.tensor_bytes, {"E": 200 * 300 * 3, "b": 4, "B": 50}, 36_000_000, id="homework-images"),
     pytest.param(formulas.tensor_bytes, {"E": 200 * 150 * 100, "b": 4, "B": 100}, 1_200_000_000, id="batch-100-bytes"),
     pytest.param(
         formulas.textbook_prediction,
-        {"V": 6_000_000 + 3_000_000, "M": 4 * 903_400},
+        {"V_B": 6_000_000 + 3_000_000, "M_B": 4 * 903_400},
         12_613_600,
         id="homework-prediction",
     ),
     pytest.param(
         formulas.textbook_training,
-        {"I": 36_000_000, "V": 50 * (6_000_000 + 3_000_000 + 1_520_000), "M": 4 * 903_400},
+        {"I_B": 36_000_000, "V_B": 50 * (6_000_000 + 3_000_000 + 1_520_000), "M_B": 4 * 903_400},
         565_613_600,
         id="homework-training",
     ),
     # CS231n: three 3x3 convolutions of 64 on 224x224, a gradient for each activation
-    pytest.param(formulas.sum_prediction, {"V": 4 * 3 * 64 * 224 * 224}, 4 * 9_633_792, id="three-convolutions"),
-    pytest.param(formulas.sum_training, {"V": 4 * 3 * 64 * 224 * 224}, 77_070_336, id="three-convolutions-trained"),
+    pytest.param(formulas.sum_prediction, {"V_B": 4 * 3 * 64 * 224 * 224}, 4 * 9_633_792, id="three-convolutions"),
+    pytest.param(formulas.sum_training, {"V_B": 4 * 3 * 64 * 224 * 224}, 77_070_336, id="three-convolutions-trained"),
     pytest.param(
         formulas.liveness_prediction,
-        {"I": 60, "V": 120 + 120, "M": 72 + 8, "R": 8 + 8},
+        {"I_B": 60, "V_B": 120 + 120, "M_B": 72 + 8, "R_B": 8 + 8},
         60 + 240 + 80 + 16,
         id="liveness-of-a-conv-and-a-norm",
     ),
@@ -124,7 +209,8 @@ ROWS = [
 
 @pytest.mark.parametrize(("formula", "letters", "value"), ROWS)
 def test_value(formula: Callable[..., int], letters: dict[str, int], value: int) -> None:
-    assert formula(**letters) == value
+    assert readings.letters(formula, len(letters)) == tuple(letters)
+    assert formula(*letters.values()) == value
 
 
 def test_every_formula_has_a_row() -> None:

@@ -120,9 +120,11 @@ analysis.depth = importing
 # From the bottom up: a module may import from its own row and from those before it.
 ROWS = (
     (
+        "tree",
         "readings",
         "letters",
         "formulas",
+        "messages",
         "shapes",
         "indexing",
         "diagnostics",
@@ -153,6 +155,10 @@ ROWS = (
         "growth",
         "training",
         "compare",
+        "convert",
+        "solve",
+        "input_sizes",
+        "derivations",
     ),
     ("",),  # the public API
     ("pytorch", "testing"),
@@ -183,6 +189,9 @@ OTHERS = {
     "published": {"pydantic"},
     "counting": {"pydantic"},
     "training": {"pydantic"},
+    "solve": {"pydantic"},
+    "readings": {"numpy", "sympy"},
+    "input_sizes": {"pydantic"},
     "render": {"rich"},
     "cli": {"typer", "rich"},
     "pytorch": {"torch"},

@@ -13,10 +13,13 @@ from typing import Annotated
 import typer
 
 from cnncalc.cli.analyze import analyze
+from cnncalc.cli.calculate import conv, conv_transpose, linear, pool
 from cnncalc.cli.check import check
 from cnncalc.cli.compare import compare
+from cnncalc.cli.convert import convert
 from cnncalc.cli.count import count
 from cnncalc.cli.diff import diff
+from cnncalc.cli.explain import explain
 from cnncalc.cli.export import app as export
 from cnncalc.cli.fit import fit
 from cnncalc.cli.lock import lock
@@ -24,8 +27,10 @@ from cnncalc.cli.memory import memory
 from cnncalc.cli.reference import kinds, zoo
 from cnncalc.cli.savings import savings
 from cnncalc.cli.schema import schema
+from cnncalc.cli.solve import solve
 from cnncalc.cli.verify import verify
 from cnncalc.cli.whatis import whatis
+from cnncalc.cli.write import write
 from cnncalc.diagnostics import DocumentError, render
 
 app = typer.Typer(
@@ -36,16 +41,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(analyze)
+app.command()(explain)
 app.command()(count)
 app.command()(whatis)
 app.command()(memory)
 app.command()(fit)
 app.command()(savings)
+app.command()(solve)
+app.command()(conv)
+app.command()(pool)
+app.command()(linear)
+app.command("conv-transpose")(conv_transpose)
 app.command()(verify)
 app.command()(check)
 app.command()(lock)
 app.command()(diff)
 app.command()(compare)
+app.command()(write)
+app.command()(convert)
 app.add_typer(export, name="export")
 app.command()(zoo)
 app.command()(kinds)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncalc.cli.options import Conventions, Files, Format, Settings
+from cnncalc.cli.options import Conventions, Expressions, Format, Settings, SomeFiles, no_document
 from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
 from cnncalc.shapes import DTYPE_BYTES
 
@@ -22,7 +22,8 @@ class LayoutName(StrEnum):
 
 
 def analyze(
-    files: Files,
+    files: SomeFiles = None,
+    expressions: Expressions = None,
     batch: Annotated[
         int, typer.Option(min=1, help="Images in a batch: bytes are for all of them, other counts for one.")
     ] = 1,
@@ -48,11 +49,12 @@ def analyze(
 ) -> None:
     """Shapes, parameters, MACs, memory and receptive fields of networks, layer by layer and in total.
 
-    Counts are for one image; MACs are multiply-accumulates. `cnncalc analyze vgg16` reads a network of the zoo.
+    Counts are for one image; MACs are multiply-accumulates. `cnncalc analyze vgg16` reads a network of the zoo,
+    `-e TEXT` one in one line.
     """
     from cnncalc.analysis import analyze as analyzed
     from cnncalc.analysis import folded
-    from cnncalc.language.load import load
+    from cnncalc.language.load import from_expression, load
     from cnncalc.render.columns import chosen, with_conventions
 
     if dtype not in DTYPE_BYTES:
@@ -67,7 +69,10 @@ def analyze(
         from cnncalc.counting import chosen as chosen_conventions
 
         asked = chosen_conventions(conventions)
-    networks = [load(file, settings) for file in files]
+    if not files and not expressions:
+        raise no_document()
+    networks = [load(file, settings) for file in files or ()]
+    networks += [from_expression(text, settings) for text in expressions or ()]
     reports = [analyzed(network, batch, dtype) for network in networks]
     if asked:
         from cnncalc.counting import with_counts

@@ -34,13 +34,14 @@ def lock(
     """
     from cnncalc.figures import figures
     from cnncalc.files import write
-    from cnncalc.language.load import load
+    from cnncalc.language.load import load, names_expression
     from cnncalc.lock import beside, to_text
 
     refuse_foreign(file)
-    if output is None and file == "-":
+    if output is None and (file == "-" or names_expression(file)):
+        what = "what is read from standard input" if file == "-" else "an expression"
         help = "add -o PATH, or -o - for standard output"
-        raise DocumentError(Diagnostic("no-lock", "what is read from standard input has no lock beside it", help=help))
+        raise DocumentError(Diagnostic("no-lock", f"{what} has no lock beside it", help=help))
     write(to_text(figures(load(file))), str(beside(file)) if output is None else output)
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from cnncalc.diagnostics import Diagnostic, DocumentError, Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Format(StrEnum):
@@ -17,9 +22,18 @@ class Format(StrEnum):
     markdown = "markdown"
 
 
-_DOCUMENT = "A document, `-` for standard input, or the name of a network of the zoo."
+_DOCUMENT = (
+    "A document, `-` for standard input, the name of a network of the zoo, or one in one line: '32x32x3 -> FC-10'."
+)
 File = Annotated[str, typer.Argument(metavar="FILE", help=_DOCUMENT, show_default=False)]
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help=_DOCUMENT, show_default=False)]
+OneFile = Annotated[str | None, typer.Argument(metavar="FILE", help=_DOCUMENT, show_default=False)]
+SomeFiles = Annotated[list[str] | None, typer.Argument(metavar="FILE...", help=_DOCUMENT, show_default=False)]
+_IN_ONE_LINE = typer.Option(
+    "--expression", "-e", metavar="TEXT", help="A network in one line, see docs/notation.md.", show_default=False
+)
+Expression = Annotated[str | None, _IN_ONE_LINE]
+Expressions = Annotated[list[str] | None, _IN_ONE_LINE]
 Settings = Annotated[
     list[str],
     typer.Option("--set", metavar="NAME=VALUE", help="Replace an arg or the input: classes=10, input=384x384x3."),
@@ -32,3 +46,23 @@ Conventions = Annotated[
         help="Count by a convention too (fvcore, thop, flops ...); `cnncalc count` shows all. May be repeated.",
     ),
 ]
+
+
+def document_named(file: str | None, expression: str | None) -> tuple[Source, Path | None]:
+    """The text of FILE or of `--expression`, and the folder that its `extends` looks in."""
+    from cnncalc.language.load import EXPRESSION, read_source
+    from cnncalc.language.source import Expression as InOneLine
+
+    if file is not None and expression is not None:
+        help = "leave out one of the two"
+        raise DocumentError(Diagnostic("two-documents", "FILE and --expression name a network each", help=help))
+    if expression is not None:
+        return InOneLine(EXPRESSION, expression), None
+    if file is None:
+        raise no_document()
+    return read_source(file)
+
+
+def no_document() -> DocumentError:
+    help = "name a document or a network of the zoo (vgg16), or write one: -e '32x32x3 -> CONV3-8 -> FC-10'"
+    return DocumentError(Diagnostic("no-document", "no network is named", help=help))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Collection, Iterable
 from os import fstat
@@ -13,21 +14,29 @@ from cnncalc.graph import Network
 from cnncalc.language.document import Document
 from cnncalc.language.expand import expand
 from cnncalc.language.reader import TOP_LEVEL, read_document, top_mapping, unknown_key
-from cnncalc.language.source import MAX_CHARACTERS, Mapping, Node, Scalar, describe, parse
+from cnncalc.language.source import MAX_CHARACTERS, Expression, Mapping, Node, Scalar, describe, parse
 
 MAX_EXTENDS = 10
 MAX_BYTES = 4 * MAX_CHARACTERS
+EXPRESSION = "<expression>"  # what messages call one
+_EXPRESSION = re.compile(r".*(?:->|→)|\s*(?:[0-9]+(?:x[0-9]+)*|\[[\s0-9,]*\])\s*,", re.DOTALL)
 EXTENDING = ("name", "input", "inputs", "extends", "args", "expect")
 
 
 def load(path: str | Path, settings: Iterable[str] = ()) -> Network:
     """The network of a document.
 
-    `path` is a file, `-` for standard input, or the name of a network of the zoo (`vgg16`). `settings` are `NAME=VALUE`
-    texts that replace an arg or the input. Raises `DocumentError`.
+    `path` is a file, `-` for standard input, the name of a network of the zoo (`vgg16`), or an expression in the
+    one-line notation (`32x32x3 -> CONV3-64 -> FC-10`). `settings` are `NAME=VALUE` texts that replace an arg or the
+    input. Raises `DocumentError`.
     """
     source, folder = read_source(str(path))
     return network_of(source, folder, settings)
+
+
+def from_expression(text: str, settings: Iterable[str] = ()) -> Network:
+    """The network of an expression in the one-line notation: `32x32x3 -> [CONV3-64 -> RELU]*2 -> FC-10`."""
+    return network_of(Expression(EXPRESSION, text), None, settings)
 
 
 def loads(text: str, settings: Iterable[str] = (), name: str = "<text>") -> Network:
@@ -42,11 +51,20 @@ def network_of(source: Source, folder: Path | None, settings: Iterable[str] = ()
 
 def document_of(source: Source, folder: Path | None, settings: Iterable[str] = ()) -> Document:
     found = Findings()
-    trail = (folder.resolve() / Path(source.name).name,) if folder is not None else ()
-    root = _extended(parse(source, found), folder, trail, found)
-    document = read_document(_with_settings(top_mapping(root), settings), found)
+    document = read_document(root_of(source, folder, settings, found), found)
     document.source = source
     return document
+
+
+def root_of(source: Source, folder: Path | None, settings: Iterable[str], found: Findings) -> Mapping:
+    """A document's own mapping, with what it extends and what `settings` change in it."""
+    if isinstance(source, Expression):
+        from cnncalc.language import oneline
+
+        return _with_settings(oneline.parse(source, found), settings)
+    trail = (folder.resolve() / Path(source.name).name,) if folder is not None else ()
+    root = _extended(parse(source, found), folder, trail, found)
+    return _with_settings(top_mapping(root), settings)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -76,7 +94,17 @@ def read_source(path: str) -> tuple[Source, Path | None]:
         if name in zoo_names():
             file = zoo() / f"{name}.yaml"
             return Source(f"{name}.yaml", _read(file, path)), file.parent
+    if names_expression(path):
+        return Expression(EXPRESSION, path), None
     return Source(path, _read(file, path)), file.parent
+
+
+def names_expression(path: str) -> bool:
+    """Whether what stands in a document's place is an expression, and no file of that name."""
+    try:
+        return _EXPRESSION.match(path) is not None and not Path(path).exists()
+    except (OSError, ValueError):
+        return True
 
 
 def _read(file: Path, shown: str) -> str:

@@ -33,6 +33,10 @@ MAX_DIGITS = 100
 _Loader: Any = getattr(yaml, "CLoader", yaml.Loader)
 
 
+class Expression(Source):
+    """A text in the one-line notation, which `oneline` reads, instead of YAML."""
+
+
 class _Placed:
     """What nodes share: they know their source, and where they start and end in it."""
 

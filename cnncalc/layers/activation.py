@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
+from cnncalc import formulas
 from cnncalc.layers.base import (
     Layer,
     LayerError,
@@ -45,19 +46,19 @@ HARD_SWISH = HARD_SIGMOID + Operations(multiplies=1)  # x · hard_sigmoid(x)
 
 def softmax_operations(shape: Shape) -> Operations:
     """e^x_c / Σ e^x over the channels of each place."""
-    places = elements(shape[1:])
-    return Operations(exponentials=elements(shape), adds=(shape[0] - 1) * places, divisions=elements(shape))
+    element = Operations(exponentials=1, divisions=1).times(formulas.output_elements(*shape))
+    return element + Operations(adds=formulas.channel_joins(*shape))
 
 
 def log_softmax_operations(shape: Shape) -> Operations:
     """x_c - ln Σ e^x over the channels of each place."""
-    places = elements(shape[1:])
-    adds = (shape[0] - 1) * places + elements(shape)
-    return Operations(exponentials=elements(shape), adds=adds, logarithms=places)
+    element = Operations(exponentials=1, adds=1).times(formulas.output_elements(*shape))
+    place = Operations(logarithms=1).times(formulas.positions(*shape[1:]), formulas.per_set)
+    return element + place + Operations(adds=formulas.channel_joins(*shape))
 
 
 def of_each(element: Operations) -> Callable[[Shape], Operations]:
-    return lambda shape: element.times(elements(shape))
+    return lambda shape: element.times(formulas.output_elements(*shape))
 
 
 # What `activation:` on a convolution or dense layer may name: activations without parameters, at their defaults.
@@ -121,7 +122,7 @@ class Activation(Layer):
     element: ClassVar[Operations]
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return self.element.times(elements(output))
+        return self.element.times(formulas.output_elements(*output))
 
 
 class InPlaceActivation(Activation):
@@ -171,13 +172,14 @@ class Prelu(Layer):
             )
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        return (Parameter("weight", (self.num_parameters,), "weight"),)
+        slopes = formulas.slopes(self.num_parameters)
+        return (Parameter("weight", (self.num_parameters,), "weight", slopes),)
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return LEAKY_RELU.times(elements(output))
+        return LEAKY_RELU.times(formulas.output_elements(*output))
 
     def connection_count(self, input: Shape, output: Shape) -> int:
-        return elements(output)
+        return formulas.per_element(1, formulas.output_elements(*output))
 
 
 class Elu(InPlaceActivation):
@@ -203,7 +205,8 @@ class Gelu(Layer):
     approximate: Annotated[Literal["none", "tanh"], choice("none", "tanh")] = "none"
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return (GELU if self.approximate == "none" else GELU_TANH).times(elements(output))
+        element = GELU if self.approximate == "none" else GELU_TANH
+        return element.times(formulas.output_elements(*output))
 
 
 class Silu(InPlaceActivation):

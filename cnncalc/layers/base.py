@@ -6,13 +6,14 @@ A kind is a frozen record (its fields are the words a document writes) plus what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from cnncalc import formulas
 from cnncalc.indexing import IndexMap, PeriodTooLong
 from cnncalc.layers.fields import Declared, SideSizes
+from cnncalc.readings import Dimension, part
 from cnncalc.shapes import Shape, elements, sizes_text
 
 # What a layer answers with --------------------------------------------------------------------------------------------
@@ -24,12 +25,14 @@ class Parameter(NamedTuple):
     """A named tensor a layer holds.
 
     `weight` and `bias` are trained; a `buffer` is not (running statistics, fixed centres); a `counter` is an int64
-    scalar that a framework keeps beside them (torch's num_batches_tracked) and that counts as nothing here.
+    scalar that a framework keeps beside them (torch's num_batches_tracked) and that counts as nothing here. `size` is
+    how many numbers it holds, by the formula that says why: the product of its shape.
     """
 
     name: str
     shape: Shape
     role: Role
+    size: int
 
 
 class Operations(NamedTuple):
@@ -50,13 +53,20 @@ class Operations(NamedTuple):
     error_functions: int = 0
 
     def __add__(self, other: Operations) -> Operations:  # type: ignore[override]
-        return Operations(*[a + b for a, b in zip(self, other, strict=True)])
+        return Operations(*[sum_of((a, b)) for a, b in zip(self, other, strict=True)])
 
-    def times(self, count: int) -> Operations:
-        return Operations(*[count * operation for operation in self])
+    def times(self, count: int, of: Callable[[int, int], int] = formulas.per_element) -> Operations:
+        """These for each of `count` values, or of what else the formula `of` speaks."""
+        return Operations(*[of(operation, count) if operation else 0 for operation in self])
 
 
 NO_OPERATIONS = Operations()
+
+
+def sum_of(terms: Iterable[int]) -> int:
+    """The sum of those terms that are not 0; of one of them, itself."""
+    counted = [term for term in terms if term]
+    return formulas.total(*counted) if len(counted) > 1 else counted[0] if counted else 0
 
 
 class Work(NamedTuple):
@@ -76,7 +86,10 @@ class Work(NamedTuple):
     def operations(self) -> Operations:
         """All of it: an accumulation of n products is n multiplies and n adds, a bias one add more."""
         multiplies, adds, *rest = self.others
-        return Operations(multiplies + self.macs, adds + self.macs + self.bias_adds, *rest)
+        adds = sum_of((adds, self.bias_adds))
+        if self.macs:
+            multiplies, adds = formulas.with_macs(multiplies, self.macs), formulas.with_macs(adds, self.macs)
+        return Operations(multiplies, adds, *rest)
 
 
 class Filters(NamedTuple):
@@ -151,6 +164,13 @@ class Facts:
     remarks: tuple[Remark, ...]
 
 
+class Aside(NamedTuple):
+    """A number, or sizes, that a homework asks beside those of `Facts`; `name` is a key of `messages.py`."""
+
+    name: str
+    value: int | tuple[int, ...]
+
+
 class LayerError(Exception):
     """A layer that cannot be: raised by kinds, turned into a Diagnostic where the layer's place is known.
 
@@ -190,6 +210,11 @@ def sides(value: SideSizes, rank: int, field: str) -> list[tuple[int, int]]:
         return [(value, value)] * rank
     check_length(value, rank, field)
     return [(side, side) if isinstance(side, int) else side for side in value]
+
+
+def along(a: int, rank: int) -> part:
+    """What is calculated inside is of spatial dimension a: the height, the width."""
+    return part(Dimension(a, rank))
 
 
 def check_length(value: tuple[Any, ...], rank: int, field: str) -> None:
@@ -255,6 +280,10 @@ class Kind(Declared):
         """The filters that this layer slides over the whole input, the same at every position; None if it has none."""
         return None
 
+    def asides(self, input: Shape, output: Shape, width: int) -> tuple[Aside, ...]:
+        """What else a homework asks, `width` being the bytes of a number."""
+        return ()
+
     def answer(
         self,
         output: Shape,
@@ -265,9 +294,9 @@ class Kind(Declared):
         remarks: tuple[Remark, ...] = (),
     ) -> Facts:
         """Facts, with the sums that follow from what a kind says."""
-        count = {"weight": 0, "bias": 0, "buffer": 0, "counter": 0}
+        counts: dict[Role, list[int]] = {"weight": [], "bias": [], "buffer": [], "counter": []}
         for parameter in parameters:
-            count[parameter.role] += prod(parameter.shape)
+            counts[parameter.role].append(parameter.size)
         first, *fused = work
         operations = first.operations
         for line in fused:
@@ -275,14 +304,14 @@ class Kind(Declared):
         return Facts(
             output=output,
             parameters=parameters,
-            weights=count["weight"],
-            biases=count["bias"],
-            buffers=count["buffer"],
+            weights=sum_of(counts["weight"]),
+            biases=sum_of(counts["bias"]),
+            buffers=sum_of(counts["buffer"]),
             work=work,
             macs=first.macs,
             operations=operations,
             connections=connections,
-            activations=0 if self.shares_input else elements(output),
+            activations=0 if self.shares_input else formulas.output_elements(*output),
             reach=reach,
             remarks=remarks,
         )
@@ -323,11 +352,12 @@ class Layer(Kind):
         self.check(input)
         output = self.output(input)
         work = self.work(input, output)
+        macs, uses = work[0].macs, self.connection_count(input, output)
         return self.answer(
             output,
             work,
             self.parameters(input),
-            work[0].macs + self.connection_count(input, output),
+            formulas.connections(macs, uses) if macs and uses else macs or uses,
             self._tracked_reach(input, output),
             self.remarks(input, output),
         )

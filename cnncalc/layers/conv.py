@@ -1,17 +1,19 @@
 """Convolutions: learned filters at every position of a window (LeCun et al. 1998), shared or not."""
 
-from math import gcd, isqrt, prod
+from math import gcd, isqrt
 from typing import Annotated, Any
 
 from cnncalc import formulas
 from cnncalc.indexing import scaled_down
 from cnncalc.layers.base import (
     UNTRACKED,
+    Aside,
     AxisReach,
     Filters,
     LayerError,
     Parameter,
     Reach,
+    along,
     per_axis,
     sides,
     spatial,
@@ -25,8 +27,8 @@ from cnncalc.layers.fields import (
     Takes,
 )
 from cnncalc.layers.weighted import Weighted
-from cnncalc.layers.window import Padding, Rounding, Window
-from cnncalc.shapes import Shape, elements
+from cnncalc.layers.window import Padding, Rounding, Window, effective_kernel
+from cnncalc.shapes import Shape
 
 
 def _indices(value: Any) -> bool:
@@ -61,6 +63,31 @@ class Convolution(Window, Weighted):
             out_channels=out_channels,
             bias=self.bias,
         )
+
+
+def convolution_asides(
+    input: Shape, output: Shape, C: int, G: int, K: tuple[int, ...], bias: bool, width: int
+) -> tuple[Aside, ...]:
+    """One filter; the layer without sharing and as a dense one; and as a product of matrices, im2col (CS231n).
+
+    Each filter reads C channels, in G groups; the matrices are those of a group.
+    """
+    E, N = formulas.output_elements(*output), output[0]
+    unshared = formulas.unshared_weights(E, C, *K)
+    dense = formulas.dense_equivalent_weights(formulas.input_elements(*input), E)
+    biases = formulas.unshared_biases(E) if bias else 0
+    rows, columns = formulas.im2col_rows(C, *K), formulas.im2col_columns(*output[1:])
+    filters = formulas.group_filters(N, G) if G > 1 else N
+    values = formulas.im2col_elements(rows, columns, G)
+    return (
+        Aside("filter_parameters", formulas.filter_parameters(int(bias), C, *K)),
+        Aside("unshared_parameters", formulas.parameters(unshared, biases)),
+        Aside("dense_parameters", formulas.parameters(dense, biases)),
+        Aside("im2col_input", (rows, columns)),
+        Aside("im2col_weights", (filters, rows)),
+        Aside("im2col_output", (filters, columns)),
+        Aside("im2col_bytes", formulas.tensor_bytes(values, width, 1)),
+    )
 
 
 class Conv(Convolution):
@@ -107,19 +134,31 @@ class Conv(Convolution):
         """How many pairs of an input and an output channel are connected, where `connections` says."""
         return None if self.connections is None else sum(map(len, self.connections))
 
+    def channels_read(self, input: Shape) -> int:
+        """Of the input, by each filter."""
+        return formulas.group_channels(input[0], self.groups) if self.groups > 1 else input[0]
+
     def output(self, input: Shape) -> Shape:
         return (self.out_channels, *self.output_sizes(input))
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        kernels = tuple([axis.kernel for axis in self.axes(input)])
+        C, N, K = self.channels_read(input), self.out_channels, self.kernels(input)
+        biases = formulas.filter_biases(N)
         if self.pairs is not None:
-            return self.weights_and_bias((self.pairs, *kernels), (self.out_channels,))
-        return self.weights_and_bias((self.out_channels, input[0] // self.groups, *kernels), (self.out_channels,))
+            return self.weights_and_bias((self.pairs, *K), formulas.partial_weights(self.pairs, *K), (N,), biases)
+        return self.weights_and_bias((N, C, *K), formulas.convolution_weights(N, C, *K), (N,), biases)
 
     def macs(self, input: Shape, output: Shape) -> int:
+        E = formulas.output_elements(*output)
         if self.pairs is not None:
-            return formulas.partial_macs(self.positions(input), self.pairs, elements(output[1:]))
-        return formulas.convolution_macs(self.positions(input), input[0], self.groups, elements(output))
+            return formulas.partial_macs(self.pairs, E, self.out_channels, *self.kernels(input))
+        return formulas.convolution_macs(E, self.channels_read(input), *self.kernels(input))
+
+    def asides(self, input: Shape, output: Shape, width: int) -> tuple[Aside, ...]:
+        if self.pairs is not None:
+            return ()
+        C, K = self.channels_read(input), self.kernels(input)
+        return convolution_asides(input, output, C, self.groups, K, self.bias, width)
 
     def filters(self, input: Shape) -> Filters | None:
         return self.sliding(input, self.groups, self.out_channels) if self.connections is None else None
@@ -136,15 +175,19 @@ class DepthwiseConv(Convolution):
     multiplier: PositiveInt = 1
 
     def output(self, input: Shape) -> Shape:
-        return (input[0] * self.multiplier, *self.output_sizes(input))
+        return (formulas.depthwise_channels(input[0], self.multiplier), *self.output_sizes(input))
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        channels = input[0] * self.multiplier
-        kernels = tuple([axis.kernel for axis in self.axes(input)])
-        return self.weights_and_bias((channels, 1, *kernels), (channels,))
+        K = self.kernels(input)
+        N = formulas.depthwise_channels(input[0], self.multiplier)
+        weights = formulas.convolution_weights(N, 1, *K)
+        return self.weights_and_bias((N, 1, *K), weights, (N,), formulas.filter_biases(N))
 
     def macs(self, input: Shape, output: Shape) -> int:
-        return formulas.convolution_macs(self.positions(input), input[0], input[0], elements(output))
+        return formulas.convolution_macs(formulas.output_elements(*output), 1, *self.kernels(input))
+
+    def asides(self, input: Shape, output: Shape, width: int) -> tuple[Aside, ...]:
+        return convolution_asides(input, output, 1, input[0], self.kernels(input), self.bias, width)
 
     def filters(self, input: Shape) -> Filters | None:
         return self.sliding(input, input[0], input[0] * self.multiplier)
@@ -163,12 +206,13 @@ class LocallyConnected(Convolution):
         return (self.out_channels, *self.output_sizes(input))
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        output = self.output(input)
-        kernels = tuple([axis.kernel for axis in self.axes(input)])
-        return self.weights_and_bias((*output, input[0], *kernels), output)
+        C, K, output = input[0], self.kernels(input), self.output(input)
+        E = formulas.output_elements(*output)
+        weights = formulas.unshared_weights(E, C, *K)
+        return self.weights_and_bias((*output, C, *K), weights, output, formulas.unshared_biases(E))
 
     def macs(self, input: Shape, output: Shape) -> int:
-        return formulas.convolution_macs(self.positions(input), input[0], 1, elements(output))
+        return formulas.convolution_macs(formulas.output_elements(*output), input[0], *self.kernels(input))
 
 
 class ConvTranspose(Weighted):
@@ -185,30 +229,29 @@ class ConvTranspose(Weighted):
     dilation: Sizes = 1
     groups: PositiveInt = 1
 
+    @property
+    def filters_reached(self) -> int:
+        """By each input."""
+        return formulas.group_filters(self.out_channels, self.groups) if self.groups > 1 else self.out_channels
+
+    def kernels(self, input: Shape) -> tuple[int, ...]:
+        return per_axis(self.kernel_size, len(input) - 1, "kernel_size")
+
     def _axes(self, input: Shape) -> list[tuple[int, int, int, int, int, int, int]]:
         """Along each dimension: input, effective kernel, stride, dilation, padding before and after, output padding."""
         sizes = spatial(input, self.kind)
         rank = len(sizes)
-        kernels = per_axis(self.kernel_size, rank, "kernel_size")
+        kernels = self.kernels(input)
         strides = per_axis(self.stride, rank, "stride")
         dilations = per_axis(self.dilation, rank, "dilation")
         extras = per_axis(self.output_padding, rank, "output_padding")
         paddings = sides(self.padding, rank, "padding")
-        return [
-            (
-                sizes[a],
-                formulas.effective_kernel(kernels[a], dilations[a]),
-                strides[a],
-                dilations[a],
-                *paddings[a],
-                extras[a],
-            )
-            for a in range(rank)
-        ]
-
-    def positions(self, input: Shape) -> int:
-        """Kernel positions, K in the formulas."""
-        return prod(per_axis(self.kernel_size, len(input) - 1, "kernel_size"))
+        axes = []
+        for a in range(rank):
+            with along(a, rank):
+                F = effective_kernel(kernels[a], dilations[a])
+            axes.append((sizes[a], F, strides[a], dilations[a], *paddings[a], extras[a]))
+        return axes
 
     def check(self, input: Shape) -> None:
         check_groups(self.groups, input[0], self.out_channels)
@@ -222,12 +265,10 @@ class ConvTranspose(Weighted):
                 )
 
     def output(self, input: Shape) -> Shape:
-        sizes = tuple(
-            [
-                formulas.output_size_transposed(W, F, before, after, S, extra)
-                for W, F, S, _, before, after, extra in self._axes(input)
-            ]
-        )
+        sizes = []
+        for a, (W, F, S, _, before, after, extra) in enumerate(self._axes(input)):
+            with along(a, len(input) - 1):
+                sizes.append(formulas.output_size_transposed(W, F, before, after, S, extra))
         if min(sizes) < 1:
             raise LayerError(
                 "no-output",
@@ -239,12 +280,14 @@ class ConvTranspose(Weighted):
         return (self.out_channels, *sizes)
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        kernels = per_axis(self.kernel_size, len(input) - 1, "kernel_size")
-        weight = (input[0], self.out_channels // self.groups, *kernels)
-        return self.weights_and_bias(weight, (self.out_channels,))
+        C, N, K = input[0], self.filters_reached, self.kernels(input)
+        biases = formulas.filter_biases(self.out_channels)
+        weights = formulas.transposed_weights(C, N, *K)
+        return self.weights_and_bias((C, N, *K), weights, (self.out_channels,), biases)
 
     def macs(self, input: Shape, output: Shape) -> int:
-        return formulas.transposed_macs(self.positions(input), self.out_channels, self.groups, elements(input))
+        inputs = formulas.input_elements(*input)
+        return formulas.transposed_macs(inputs, self.filters_reached, *self.kernels(input))
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         """Output o gets input i where o = i·S - P + k·D for some kernel position k.

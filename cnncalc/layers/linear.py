@@ -1,10 +1,10 @@
 """Dense layers: every output reads every input."""
 
 from cnncalc import formulas
-from cnncalc.layers.base import EVERYTHING, Layer, Operations, Parameter, Reach
+from cnncalc.layers.base import EVERYTHING, Aside, Layer, Operations, Parameter, Reach, Role
 from cnncalc.layers.fields import Flag, PositiveInt
 from cnncalc.layers.weighted import Weighted
-from cnncalc.shapes import Shape, elements
+from cnncalc.shapes import Shape
 
 
 class Linear(Weighted):
@@ -20,11 +20,20 @@ class Linear(Weighted):
         return (self.out_features,)
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        weight = (self.out_features, elements(input))
-        return self.weights_and_bias(weight, (self.out_features,))
+        inputs, units = formulas.input_elements(*input), self.out_features
+        weights, biases = formulas.dense_weights(inputs, units), formulas.filter_biases(units)
+        return self.weights_and_bias((units, inputs), weights, (units,), biases)
 
     def macs(self, input: Shape, output: Shape) -> int:
-        return formulas.dense_macs(elements(input), self.out_features)
+        return formulas.dense_macs(formulas.input_elements(*input), self.out_features)
+
+    def asides(self, input: Shape, output: Shape, width: int) -> tuple[Aside, ...]:
+        """The convolution that does the same: its kernels are as large as the input (CS231n, "Converting layers")."""
+        C, *W = input
+        return (
+            Aside("convolution_kernel", (self.out_features, C, *(W or (1, 1)))),
+            Aside("convolution_weights", formulas.convolution_weights(self.out_features, C, *(W or (1, 1)))),
+        )
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return EVERYTHING
@@ -47,14 +56,20 @@ class Rbf(Layer):
         return (self.out_features,)
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        return (Parameter("centers", (self.out_features, elements(input)), "weight" if self.trainable else "buffer"),)
+        inputs = formulas.input_elements(*input)
+        weights = formulas.dense_weights(inputs, self.out_features)
+        role: Role = "weight" if self.trainable else "buffer"
+        return (Parameter("centers", (self.out_features, inputs), role, weights),)
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        terms = formulas.dense_weights(elements(input), self.out_features)
-        return Operations(multiplies=terms, adds=2 * terms)
+        inputs = formulas.input_elements(*input)
+        return Operations(
+            multiplies=formulas.distance_multiplies(inputs, self.out_features),
+            adds=formulas.distance_adds(inputs, self.out_features),
+        )
 
     def connection_count(self, input: Shape, output: Shape) -> int:
-        return formulas.dense_weights(elements(input), self.out_features)
+        return formulas.dense_weights(formulas.input_elements(*input), self.out_features)
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return EVERYTHING

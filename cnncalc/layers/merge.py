@@ -5,6 +5,7 @@ Shapes have to be equal, but for dimensions of size 1, which are repeated (a squ
 
 from typing import Any
 
+from cnncalc import formulas
 from cnncalc.layers.base import (
     POINTWISE,
     UNTRACKED,
@@ -21,6 +22,11 @@ from cnncalc.shapes import Shape, elements
 def _fit(a: Shape, b: Shape) -> bool:
     """Whether two shapes can be joined element by element, size-1 dimensions repeated."""
     return len(a) == len(b) and all(m == n or 1 in (m, n) for m, n in zip(a, b, strict=True))
+
+
+def joins(inputs: tuple[Shape, ...], output: Shape) -> int:
+    """Steps that make one value of each path's."""
+    return formulas.path_joins(len(inputs), formulas.output_elements(*output))
 
 
 class Merge(Kind):
@@ -69,7 +75,7 @@ class Add(Merge):
     summary = "the sum of its paths (a residual connection)"
 
     def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
-        return Operations(adds=(len(inputs) - 1) * elements(output))
+        return Operations(adds=joins(inputs, output))
 
 
 class Subtract(Merge):
@@ -77,7 +83,7 @@ class Subtract(Merge):
     summary = "the first path minus the others"
 
     def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
-        return Operations(adds=(len(inputs) - 1) * elements(output))
+        return Operations(adds=joins(inputs, output))
 
 
 class Multiply(Merge):
@@ -85,7 +91,7 @@ class Multiply(Merge):
     summary = "the product of its paths (a gate)"
 
     def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
-        return Operations(multiplies=(len(inputs) - 1) * elements(output))
+        return Operations(multiplies=joins(inputs, output))
 
 
 class Divide(Merge):
@@ -93,7 +99,7 @@ class Divide(Merge):
     summary = "the first path divided by the others"
 
     def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
-        return Operations(divisions=(len(inputs) - 1) * elements(output))
+        return Operations(divisions=joins(inputs, output))
 
 
 class Mean(Merge):
@@ -101,7 +107,9 @@ class Mean(Merge):
     summary = "the mean of its paths"
 
     def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
-        return Operations(adds=(len(inputs) - 1) * elements(output), divisions=elements(output))
+        return Operations(
+            adds=joins(inputs, output), divisions=formulas.per_element(1, formulas.output_elements(*output))
+        )
 
 
 class Concat(Merge):
@@ -123,7 +131,8 @@ class Concat(Merge):
         for position, shape in enumerate(inputs):
             if self._without_axis(shape) != self._without_axis(first) or len(shape) != len(first):
                 raise self.differ(inputs, position)
-        return (*first[: self.axis], sum(shape[self.axis] for shape in inputs), *first[self.axis + 1 :])
+        size = formulas.concatenated_size(*[shape[self.axis] for shape in inputs])
+        return (*first[: self.axis], size, *first[self.axis + 1 :])
 
     def differ(self, inputs: tuple[Shape, ...], position: int) -> LayerError:
         return LayerError(

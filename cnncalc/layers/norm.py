@@ -6,6 +6,7 @@ one add an element; norms that compute their statistics from the input count tha
 
 from typing import Annotated, Literal
 
+from cnncalc import formulas
 from cnncalc.layers.base import (
     EVERYTHING,
     POINTWISE,
@@ -19,19 +20,24 @@ from cnncalc.layers.base import (
     spatial,
 )
 from cnncalc.layers.fields import Flag, NonNegativeReal, OptionalReal, PositiveInt, PositiveReal, Real, choice
-from cnncalc.shapes import Shape, elements
+from cnncalc.shapes import Shape
 
 
-def affine_parameters(shape: Shape, bias: bool = True) -> tuple[Parameter, ...]:
-    weight = Parameter("weight", shape, "weight")
-    return (weight, Parameter("bias", shape, "bias")) if bias else (weight,)
+def affine_parameters(shape: Shape, count: int, bias: bool = True) -> tuple[Parameter, ...]:
+    weight = Parameter("weight", shape, "weight", count)
+    return (weight, Parameter("bias", shape, "bias", count)) if bias else (weight,)
+
+
+def channel_parameters(channels: int, bias: bool = True) -> tuple[Parameter, ...]:
+    return affine_parameters((channels,), formulas.channel_parameters(channels), bias)
 
 
 def running_statistics(channels: int) -> tuple[Parameter, ...]:
+    count = formulas.channel_parameters(channels)
     return (
-        Parameter("running_mean", (channels,), "buffer"),
-        Parameter("running_var", (channels,), "buffer"),
-        Parameter("num_batches_tracked", (), "counter"),
+        Parameter("running_mean", (channels,), "buffer", count),
+        Parameter("running_var", (channels,), "buffer", count),
+        Parameter("num_batches_tracked", (), "counter", 1),
     )
 
 
@@ -43,7 +49,12 @@ def normalisation(count: int, groups: int, affine: Operations) -> Operations:
     """
     element = Operations(adds=3, multiplies=2) + affine
     statistics = Operations(divisions=3, adds=1, roots=1)
-    return element.times(count) + statistics.times(groups)
+    return element.times(count) + statistics.times(groups, formulas.per_set)
+
+
+def affine_uses(output: Shape, bias: bool = True) -> int:
+    """Uses of a learned factor, and of a shift."""
+    return formulas.per_element(1 + bias, formulas.output_elements(*output))
 
 
 AFFINE = Operations(multiplies=1, adds=1)
@@ -59,16 +70,16 @@ class ChannelNorm(Layer):
     track_running_stats: Flag = True
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        learned = affine_parameters(input[:1]) if self.affine else ()
+        learned = channel_parameters(input[0]) if self.affine else ()
         return learned + (running_statistics(input[0]) if self.track_running_stats else ())
 
     def operations(self, input: Shape, output: Shape) -> Operations:
         if self.track_running_stats:
-            return AFFINE.times(elements(output))
-        return normalisation(elements(output), input[0], AFFINE if self.affine else NOTHING)
+            return AFFINE.times(formulas.output_elements(*output))
+        return normalisation(formulas.output_elements(*output), input[0], AFFINE if self.affine else NOTHING)
 
     def connection_count(self, input: Shape, output: Shape) -> int:
-        return 2 * elements(output) if self.affine else 0
+        return affine_uses(output) if self.affine else 0
 
 
 class BatchNorm(ChannelNorm):
@@ -95,13 +106,13 @@ class GroupNorm(Layer):
         check_divides(input[0], self.num_groups, "num_groups")
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        return affine_parameters(input[:1]) if self.affine else ()
+        return channel_parameters(input[0]) if self.affine else ()
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return normalisation(elements(output), self.num_groups, AFFINE if self.affine else NOTHING)
+        return normalisation(formulas.output_elements(*output), self.num_groups, AFFINE if self.affine else NOTHING)
 
     def connection_count(self, input: Shape, output: Shape) -> int:
-        return 2 * elements(output) if self.affine else 0
+        return affine_uses(output) if self.affine else 0
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return EVERYTHING if len(input) > 1 else across_channels(input, all_of_them=self.num_groups == 1)
@@ -121,14 +132,18 @@ class LayerNorm(Layer):
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
         if not self.elementwise_affine:
             return ()
-        return affine_parameters(input if self.axes == "all" else input[:1], self.bias)
+        if self.axes == "all":
+            count = formulas.element_parameters(formulas.input_elements(*input))
+            return affine_parameters(input, count, self.bias)
+        return channel_parameters(input[0], self.bias)
 
     def operations(self, input: Shape, output: Shape) -> Operations:
         affine = Operations(multiplies=1, adds=int(self.bias)) if self.elementwise_affine else NOTHING
-        return normalisation(elements(output), 1 if self.axes == "all" else elements(input[1:]), affine)
+        sets = 1 if self.axes == "all" else formulas.positions(*output[1:])
+        return normalisation(formulas.output_elements(*output), sets, affine)
 
     def connection_count(self, input: Shape, output: Shape) -> int:
-        return elements(output) * (1 + self.bias) if self.elementwise_affine else 0
+        return affine_uses(output, self.bias) if self.elementwise_affine else 0
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return EVERYTHING if self.axes == "all" else across_channels(input, all_of_them=True)
@@ -143,7 +158,7 @@ class InstanceNorm(ChannelNorm):
     track_running_stats: Flag = False
 
     def check(self, input: Shape) -> None:
-        positions = elements(spatial(input, self.kind))
+        positions = formulas.positions(*spatial(input, self.kind))
         if positions == 1:
             raise LayerError(
                 "one-value-to-normalise",
@@ -169,7 +184,8 @@ class LocalResponseNorm(Layer):
     k: Real = 1.0
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return Operations(multiplies=2, adds=self.size, powers=1, divisions=1).times(elements(output))
+        element = Operations(multiplies=2, adds=self.size, powers=1, divisions=1)
+        return element.times(formulas.output_elements(*output))
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return across_channels(input)
@@ -183,14 +199,9 @@ class L2Norm(Layer):
     eps: PositiveReal = 1e-12
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        places = elements(input[1:])
-        return Operations(
-            multiplies=elements(output),
-            adds=elements(output) - places,
-            roots=places,
-            comparisons=places,
-            divisions=elements(output),
-        )
+        element = Operations(multiplies=1, divisions=1).times(formulas.output_elements(*output))
+        place = Operations(roots=1, comparisons=1).times(formulas.positions(*output[1:]), formulas.per_set)
+        return element + place + Operations(adds=formulas.channel_joins(*output))
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return across_channels(input, all_of_them=True)
@@ -206,10 +217,10 @@ class Scale(Layer):
     bias: Flag = False
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        return affine_parameters(input[:1], self.bias)
+        return channel_parameters(input[0], self.bias)
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return Operations(multiplies=1, adds=int(self.bias)).times(elements(output))
+        return Operations(multiplies=1, adds=int(self.bias)).times(formulas.output_elements(*output))
 
     def connection_count(self, input: Shape, output: Shape) -> int:
-        return elements(output) * (1 + self.bias)
+        return affine_uses(output, self.bias)

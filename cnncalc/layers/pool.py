@@ -1,6 +1,5 @@
 """Pooling: windows that summarise, over positions or over channels, with or without learned factors."""
 
-from math import prod
 from typing import Annotated, Literal
 
 from cnncalc import formulas
@@ -15,6 +14,7 @@ from cnncalc.layers.base import (
     Reach,
     Work,
     across_channels,
+    along,
     check_divides,
     per_axis,
     spatial,
@@ -29,7 +29,12 @@ from cnncalc.layers.fields import (
     choice,
 )
 from cnncalc.layers.window import PoolPadding, Rounding, Window
-from cnncalc.shapes import Shape, elements, sizes_text
+from cnncalc.shapes import Shape, sizes_text
+
+
+def per_output(output: Shape) -> int:
+    """One operation for each value of the output."""
+    return formulas.per_element(1, formulas.output_elements(*output))
 
 
 class Pool(Window):
@@ -38,6 +43,10 @@ class Pool(Window):
     kernel_size: Sizes
     stride: OptionalSizes = None
     rounding: Rounding = "floor"
+
+    def joins(self, input: Shape, output: Shape) -> int:
+        """Steps that make one value of each window's."""
+        return formulas.window_joins(formulas.output_elements(*output), *self.kernels(input))
 
 
 class PaddedPool(Pool):
@@ -64,7 +73,7 @@ class MaxPool(PaddedPool):
     dilation: Sizes = 1
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return Operations(comparisons=(self.positions(input) - 1) * elements(output))
+        return Operations(comparisons=self.joins(input, output))
 
 
 class AvgPool(PaddedPool):
@@ -76,7 +85,7 @@ class AvgPool(PaddedPool):
     count_include_pad: Flag = True
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return Operations(adds=(self.positions(input) - 1) * elements(output), divisions=elements(output))
+        return Operations(adds=self.joins(input, output), divisions=per_output(output))
 
 
 class LpPool(Pool):
@@ -88,13 +97,13 @@ class LpPool(Pool):
     norm_type: PositiveReal = 2.0
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        taps, outputs = self.positions(input) * elements(output), elements(output)
-        adds = taps - outputs
+        E, K = formulas.output_elements(*output), self.kernels(input)
+        adds = self.joins(input, output)
         if self.norm_type == 1:
             return Operations(adds=adds)
         if self.norm_type == 2:
-            return Operations(multiplies=taps, adds=adds, roots=outputs)
-        return Operations(powers=taps + outputs, adds=adds)
+            return Operations(multiplies=formulas.window_values(E, *K), adds=adds, roots=per_output(output))
+        return Operations(powers=formulas.window_values_and_one(E, *K), adds=adds)
 
 
 class Subsample(Pool):
@@ -107,18 +116,19 @@ class Subsample(Pool):
     activation: FusedActivation = None
 
     def parameters(self, input: Shape) -> tuple[Parameter, ...]:
-        return (Parameter("weight", (input[0],), "weight"), Parameter("bias", (input[0],), "bias"))
+        count = formulas.channel_parameters(input[0])
+        return (Parameter("weight", (input[0],), "weight", count), Parameter("bias", (input[0],), "bias", count))
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        outputs = elements(output)
-        return Operations(adds=self.positions(input) * outputs, multiplies=outputs)
+        read = formulas.window_values(formulas.output_elements(*output), *self.kernels(input))
+        return Operations(adds=read, multiplies=per_output(output))
 
     def work(self, input: Shape, output: Shape) -> tuple[Work, ...]:
         return super().work(input, output) + fused_work(self.activation, output)
 
     def connection_count(self, input: Shape, output: Shape) -> int:
         """Each unit reads its window and a bias (LeCun et al. 1998: S2 has 5,880)."""
-        return (self.positions(input) + 1) * elements(output)
+        return formulas.window_values_and_one(formulas.output_elements(*output), *self.kernels(input))
 
 
 class DepthPool(Layer):
@@ -143,8 +153,10 @@ class DepthPool(Layer):
         return (formulas.output_size(input[0], self.kernel_size, 0, self.stride or self.kernel_size), *input[1:])
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        rest = (self.kernel_size - 1) * elements(output)
-        return Operations(comparisons=rest) if self.mode == "max" else Operations(adds=rest, divisions=elements(output))
+        rest = formulas.window_joins(formulas.output_elements(*output), self.kernel_size)
+        return (
+            Operations(comparisons=rest) if self.mode == "max" else Operations(adds=rest, divisions=per_output(output))
+        )
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return across_channels(input)
@@ -160,10 +172,10 @@ class Maxout(Layer):
 
     def output(self, input: Shape) -> Shape:
         check_divides(input[0], self.pieces, "pieces")
-        return (input[0] // self.pieces, *input[1:])
+        return (formulas.joined_channels(input[0], self.pieces), *input[1:])
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return Operations(comparisons=(self.pieces - 1) * elements(output))
+        return Operations(comparisons=formulas.window_joins(formulas.output_elements(*output), self.pieces))
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return across_channels(input)
@@ -180,7 +192,15 @@ class AdaptivePool(Layer):
 
     def taps(self, input: Shape, output: Shape) -> int:
         """Input elements that all windows read, together, for one image."""
-        return input[0] * prod([formulas.adaptive_taps(W, O) for W, O in zip(input[1:], output[1:], strict=True)])
+        taps = []
+        for a, (W, O) in enumerate(zip(input[1:], output[1:], strict=True)):
+            with along(a, len(input) - 1):
+                taps.append(formulas.adaptive_taps(W, O))
+        return formulas.adaptive_values(input[0], *taps)
+
+    def joins(self, input: Shape, output: Shape) -> int:
+        """Steps that make one value of each window's."""
+        return formulas.joins(self.taps(input, output), formulas.output_elements(*output))
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         """From ⌊o·W/O⌋ to ⌈(o+1)·W/O⌉ - 1, which is ⌊(o·W + W - 1)/O⌋."""
@@ -197,8 +217,7 @@ class AdaptiveAvgPool(AdaptivePool):
     summary = "means over windows that give `output_size`"
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        outputs = elements(output)
-        return Operations(adds=self.taps(input, output) - outputs, divisions=outputs)
+        return Operations(adds=self.joins(input, output), divisions=per_output(output))
 
 
 class AdaptiveMaxPool(AdaptivePool):
@@ -206,7 +225,7 @@ class AdaptiveMaxPool(AdaptivePool):
     summary = "largest values over windows that give `output_size`"
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return Operations(comparisons=self.taps(input, output) - elements(output))
+        return Operations(comparisons=self.joins(input, output))
 
 
 class GlobalPool(Layer):
@@ -218,13 +237,17 @@ class GlobalPool(Layer):
     def reach(self, input: Shape, output: Shape) -> Reach:
         return tuple([AxisReach(IndexMap((0,), 0), IndexMap((W - 1,), 0)) for W in input[1:]])
 
+    def joins(self, input: Shape, output: Shape) -> int:
+        """Steps that make one value of each channel's."""
+        return formulas.joins(formulas.input_elements(*input), formulas.output_elements(*output))
+
 
 class GlobalAvgPool(GlobalPool):
     kind = "global_avg_pool"
     summary = "the mean of each channel"
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return Operations(adds=elements(input) - elements(output), divisions=elements(output))
+        return Operations(adds=self.joins(input, output), divisions=per_output(output))
 
 
 class GlobalMaxPool(GlobalPool):
@@ -232,4 +255,4 @@ class GlobalMaxPool(GlobalPool):
     summary = "the largest value of each channel"
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return Operations(comparisons=elements(input) - elements(output))
+        return Operations(comparisons=self.joins(input, output))

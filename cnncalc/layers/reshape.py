@@ -3,6 +3,7 @@
 from math import prod
 from typing import Annotated, Any, Literal
 
+from cnncalc import formulas
 from cnncalc.indexing import IDENTITY, linear, scaled_down
 from cnncalc.layers.base import (
     POINTWISE,
@@ -13,6 +14,7 @@ from cnncalc.layers.base import (
     LayerError,
     Reach,
     across_channels,
+    along,
     check_divides,
     per_axis,
     sides,
@@ -58,7 +60,7 @@ class Flatten(View):
     summary = "all values as one vector"
 
     def output(self, input: Shape) -> Shape:
-        return (elements(input),)
+        return (formulas.input_elements(*input),)
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return REARRANGED if len(input) > 1 else POINTWISE
@@ -80,7 +82,8 @@ class Reshape(View):
                 f"{list(shape)} has {len(shape) - 1} spatial dimensions; layers work in up to 3",
                 field="shape",
             )
-        known = prod([size for size in shape if size != -1])
+        given = [size for size in shape if size != -1]
+        known = prod(given)
         free = shape.count(-1)
         if not shape or 0 in shape or free > 1:
             raise LayerError(
@@ -95,7 +98,10 @@ class Reshape(View):
                 sources=(0,),
                 help="the product of the sizes has to be the same; -1 stands for what is left",
             )
-        return tuple([elements(input) // known if size == -1 else size for size in shape])
+        if not free:
+            return shape
+        rest = formulas.rest_size(formulas.input_elements(*input), *given)
+        return tuple([rest if size == -1 else size for size in shape])
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return POINTWISE if input == output else REARRANGED
@@ -163,7 +169,11 @@ class Pad(Layer):
     def output(self, input: Shape) -> Shape:
         sizes = spatial(input, self.kind)
         padding = sides(self.padding, len(sizes), "padding")
-        return (input[0], *[W + before + after for W, (before, after) in zip(sizes, padding, strict=True)])
+        padded = []
+        for a, (W, (before, after)) in enumerate(zip(sizes, padding, strict=True)):
+            with along(a, len(sizes)):
+                padded.append(formulas.padded_size(W, before, after))
+        return (input[0], *padded)
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         """That of units away from the border, whatever the border is filled with."""
@@ -189,7 +199,11 @@ class Crop(View):
             return sides(self.sides, len(sizes), "sides")
         assert self.size is not None
         wanted = per_axis(self.size, len(sizes), "size")
-        return [((W - O) // 2, W - O - (W - O) // 2) for W, O in zip(sizes, wanted, strict=True)]
+        cuts = []
+        for a, (W, O) in enumerate(zip(sizes, wanted, strict=True)):
+            with along(a, len(sizes)):
+                cuts.append((formulas.crop_before(W, O), formulas.crop_after(W, O)))
+        return cuts
 
     def check(self, input: Shape) -> None:
         field = "size" if self.sides is None else "sides"
@@ -203,7 +217,11 @@ class Crop(View):
                 )
 
     def output(self, input: Shape) -> Shape:
-        return (input[0], *[W - before - after for W, (before, after) in zip(input[1:], self.cuts(input), strict=True)])
+        sizes = []
+        for a, (W, (before, after)) in enumerate(zip(input[1:], self.cuts(input), strict=True)):
+            with along(a, len(input) - 1):
+                sizes.append(formulas.cropped_size(W, before, after))
+        return (input[0], *sizes)
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         return tuple([AxisReach(linear(1, before), linear(1, before)) for before, _ in self.cuts(input)])
@@ -240,7 +258,8 @@ class Slice(View):
                 field="stop" if self.stop is not None else "start",
                 sources=(0,),
             )
-        return (*input[: self.axis], len(kept), *input[self.axis + 1 :])
+        size = formulas.sliced_size(kept.start, kept.stop, kept.step)
+        return (*input[: self.axis], size, *input[self.axis + 1 :])
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         if self.axis == 0:
@@ -285,7 +304,11 @@ class PixelShuffle(Layer):
                 sources=(0,),
                 help=f"the channels have to be a multiple of {r ** len(sizes)}",
             )
-        return (input[0] // r ** len(sizes), *[W * r for W in sizes])
+        enlarged = []
+        for a, W in enumerate(sizes):
+            with along(a, len(sizes)):
+                enlarged.append(formulas.enlarged_size(W, r))
+        return (formulas.channels_to_positions(input[0], *[r for _ in sizes]), *enlarged)
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         back = scaled_down(1, self.upscale_factor)
@@ -309,7 +332,11 @@ class SpaceToDepth(Layer):
                 field="block_size",
                 sources=(0,),
             )
-        return (input[0] * b ** len(sizes), *[W // b for W in sizes])
+        reduced = []
+        for a, W in enumerate(sizes):
+            with along(a, len(sizes)):
+                reduced.append(formulas.reduced_size(W, b))
+        return (formulas.positions_to_channels(input[0], *[b for _ in sizes]), *reduced)
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         b = self.block_size

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from cnncalc import formulas
 from cnncalc.indexing import bounded, reduced, scaled_down
 from cnncalc.layers.base import (
     AxisReach,
@@ -9,11 +10,12 @@ from cnncalc.layers.base import (
     LayerError,
     Operations,
     Reach,
+    along,
     per_axis,
     spatial,
 )
 from cnncalc.layers.fields import Flag, OptionalSizes, choice
-from cnncalc.shapes import Shape, elements, sizes_text
+from cnncalc.shapes import Shape, sizes_text
 
 _RANK_OF_MODE = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
@@ -66,14 +68,18 @@ class Upsample(Layer):
             return (input[0], *per_axis(self.size, rank, "size"))
         assert self.scale_factor is not None
         factors = per_axis(self.scale_factor, rank, "scale_factor")
-        return (input[0], *[W * factor for W, factor in zip(input[1:], factors, strict=True)])
+        sizes = []
+        for a, (W, factor) in enumerate(zip(input[1:], factors, strict=True)):
+            with along(a, rank):
+                sizes.append(formulas.enlarged_size(W, factor))
+        return (input[0], *sizes)
 
     def operations(self, input: Shape, output: Shape) -> Operations:
         """A weighted mean of 2 values a dimension, the weights being constants."""
         if self.mode == "nearest":
             return Operations()
         taps = 2 ** (len(input) - 1)
-        return Operations(multiplies=taps, adds=taps - 1).times(elements(output))
+        return Operations(multiplies=taps, adds=taps - 1).times(formulas.output_elements(*output))
 
     def reach(self, input: Shape, output: Shape) -> Reach:
         pairs = zip(input[1:], output[1:], strict=True)

@@ -1,5 +1,6 @@
 """What convolutions and dense layers share: sums of products with weights, an optional bias and activation."""
 
+from cnncalc import formulas
 from cnncalc.layers.activation import FusedActivation, fused_work
 from cnncalc.layers.base import Layer, Parameter, Work
 from cnncalc.layers.fields import Flag
@@ -17,13 +18,17 @@ class Weighted(Layer):
         raise NotImplementedError
 
     def work(self, input: Shape, output: Shape) -> tuple[Work, ...]:
-        outputs = elements(output)
-        sums = Work(self.kind, elements(input), outputs, self.macs(input, output), outputs if self.bias else 0)
+        biases = self._biases_added(output) if self.bias else 0
+        sums = Work(self.kind, elements(input), elements(output), self.macs(input, output), biases)
         return (sums, *fused_work(self.activation, output))
 
     def connection_count(self, input: Shape, output: Shape) -> int:
-        return elements(output) if self.bias else 0
+        return self._biases_added(output) if self.bias else 0
 
-    def weights_and_bias(self, weight: Shape, bias: Shape) -> tuple[Parameter, ...]:
-        parameters = (Parameter("weight", weight, "weight"),)
-        return (*parameters, Parameter("bias", bias, "bias")) if self.bias else parameters
+    def _biases_added(self, output: Shape) -> int:
+        return formulas.biases_added(formulas.output_elements(*output))
+
+    def weights_and_bias(self, weight: Shape, weights: int, bias: Shape, biases: int) -> tuple[Parameter, ...]:
+        """The shape of each and how many numbers it holds."""
+        parameters = (Parameter("weight", weight, "weight", weights),)
+        return (*parameters, Parameter("bias", bias, "bias", biases)) if self.bias else parameters

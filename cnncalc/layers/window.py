@@ -1,7 +1,6 @@
 """What convolutions and poolings share: a window that slides over the spatial dimensions."""
 
-from functools import lru_cache
-from math import gcd, prod
+from math import gcd
 from typing import Annotated, Any, Literal, NamedTuple
 
 from cnncalc import formulas
@@ -12,12 +11,14 @@ from cnncalc.layers.base import (
     LayerError,
     Reach,
     Remark,
+    along,
     check_length,
     per_axis,
     spatial,
     window_title,
 )
 from cnncalc.layers.fields import SideSizes, choice, sides_or
+from cnncalc.readings import remembered
 from cnncalc.shapes import Shape, sizes_text
 
 Rounding = Annotated[Literal["floor", "ceil", "exact"], choice("floor", "ceil", "exact")]
@@ -73,7 +74,7 @@ class Axis(NamedTuple):
         return windows * self.effective_kernel + min(rest, self.effective_kernel)
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def window_axes(
     sizes: tuple[int, ...],
     kernel_size: int | tuple[int, ...],
@@ -90,13 +91,10 @@ def window_axes(
     if isinstance(padding, tuple):
         check_length(padding, rank, "padding")
     sides = padding if isinstance(padding, tuple) else (padding,) * rank
-    known: dict[Any, Axis] = {}  # one object for equal axes, most windows being square
     axes = []
-    for asked in zip(sizes, kernels, strides, dilations, sides, strict=True):
-        axis = known.get(asked)
-        if axis is None:
-            axis = known[asked] = _axis(*asked, rounding)
-        axes.append(axis)
+    for a, asked in enumerate(zip(sizes, kernels, strides, dilations, sides, strict=True)):
+        with along(a, rank):
+            axes.append(_axis(*asked, rounding))
     too_small = [axis for axis in axes if axis.effective_kernel > axis.input + axis.before + axis.after]
     if too_small:
         raise _does_not_fit(axes)
@@ -107,12 +105,18 @@ def window_axes(
     return tuple(axes)
 
 
+def effective_kernel(K: int, D: int) -> int:
+    """What a kernel spans, dilated or not."""
+    return formulas.effective_kernel(K, D) if D > 1 else K
+
+
+@remembered  # one object for equal axes, most windows being square
 def _axis(W: int, K: int, S: int, D: int, padding: Any, rounding: str) -> Axis:
-    F = formulas.effective_kernel(K, D)
+    F = effective_kernel(K, D)
     if padding == "same":
         out = formulas.output_size_same(W, S)
         total = formulas.padding_same(W, F, S, out)
-        before, after = total // 2, total - total // 2
+        before, after = formulas.padding_before(total), formulas.padding_after(total)
         return Axis(W, K, F, S, D, before, after, out, max(0, W - F - (out - 1) * S))
     if padding == "full":
         before = after = formulas.padding_full(F)
@@ -165,7 +169,7 @@ def _not_exact(axis: Axis, a: int, rank: int) -> LayerError:
     )
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def _reach(P: int, F: int, S: int) -> AxisReach:
     """Output o reads from o·S - P to o·S - P + F - 1."""
     return AxisReach(IndexMap((-P,), S), IndexMap((F - 1 - P,), S))
@@ -190,9 +194,9 @@ class Window(Layer):
         self.__dict__["_last_axes"] = (input, axes)
         return axes
 
-    def positions(self, input: Shape) -> int:
-        """Kernel positions, K in the formulas."""
-        return prod([axis.kernel for axis in self.axes(input)])
+    def kernels(self, input: Shape) -> tuple[int, ...]:
+        """The kernel's size along each spatial dimension."""
+        return tuple([axis.kernel for axis in self.axes(input)])
 
     def output_sizes(self, input: Shape) -> tuple[int, ...]:
         return tuple([axis.output for axis in self.axes(input)])

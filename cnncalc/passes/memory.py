@@ -16,7 +16,8 @@ from math import prod
 
 from cnncalc import formulas
 from cnncalc.graph import Network, Node, Value
-from cnncalc.shapes import DTYPE_BYTES, elements
+from cnncalc.layers.base import sum_of
+from cnncalc.shapes import DTYPE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +43,36 @@ class Textbook:
 def textbook(network: Network, batch: int = 1, dtype: str = "float32") -> Textbook:
     """The textbook model of a network for `batch` images of the given number format (a key of `DTYPE_BYTES`)."""
     width = DTYPE_BYTES[dtype]
-    widest, pair = None, 0
+    widest, most = None, 0
+    around: tuple[int, list[int]] = (0, [])  # what the widest layer makes, and what it reads
     owners: dict[Value, Value] = {value: value for value in network.inputs}
     for node in network.nodes:
-        read = {owners[value] for value in node.inputs}
+        read = dict.fromkeys([owners[value] for value in node.inputs])
         if node.layer.shares_input:
             owners[node] = owners[node.inputs[0]]
             continue
         owners[node] = node
-        held = node.facts.activations + sum(value.facts.activations for value in read if isinstance(value, Node))
-        if held > pair:
-            widest, pair = node, held
+        before = [value.facts.activations for value in read if isinstance(value, Node)]
+        held = node.facts.activations + sum(before)
+        if held > most:
+            widest, most, around = node, held, (node.facts.activations, before)
+    pair = formulas.largest_pair(around[0], sum_of(around[1]))
     return Textbook(
         batch=batch,
-        parameters=formulas.tensor_bytes(sum(node.facts.weights + node.facts.biases for node in network), width, 1),
-        input=formulas.tensor_bytes(sum(elements(value.output) for value in network.inputs), width, batch),
-        outputs=formulas.tensor_bytes(sum(node.facts.activations for node in network), width, batch),
+        parameters=formulas.parameter_bytes(parameters(network), width),
+        input=formulas.tensor_bytes(
+            sum_of([formulas.input_elements(*value.output) for value in network.inputs]), width, batch
+        ),
+        outputs=formulas.tensor_bytes(sum_of([node.facts.activations for node in network]), width, batch),
         widest=widest,
         widest_pair=formulas.tensor_bytes(pair, width, batch),
     )
+
+
+def parameters(network: Network) -> int:
+    """Weights and biases of all layers."""
+    weights = sum_of([node.facts.weights for node in network])
+    return formulas.parameters(weights, sum_of([node.facts.biases for node in network]))
 
 
 @dataclass(frozen=True, slots=True)

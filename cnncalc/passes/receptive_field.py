@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cnncalc import formulas
 from cnncalc.graph import Input, Network, Node, Value
 from cnncalc.indexing import IDENTITY, IndexMap, PeriodTooLong, aligned
 from cnncalc.layers.base import (
@@ -21,6 +22,7 @@ from cnncalc.layers.base import (
     Reach,
     Rearranged,
     Untracked,
+    along,
 )
 from cnncalc.readings import ceil_div
 from cnncalc.shapes import Shape
@@ -138,7 +140,7 @@ def _hull(state: _Placed | _Unplaced, shape: Shape) -> tuple[tuple[int, ...], tu
 
 def _seeing_all(state: _Placed | _Unplaced, input: Shape, output: Shape) -> _State:
     low, high = _hull(state, input)
-    size = tuple([b - a + 1 for a, b in zip(low, high, strict=True)])
+    size = _spans(low, high)
     return _placed_again(_Unplaced(state.input, size, low, high, True), output)
 
 
@@ -189,7 +191,7 @@ def _merged(node: Node, states: dict[Value, _State], order: dict[Input, int]) ->
         return None
     low = tuple([min(ends) for ends in zip(*[state.low for state in unplaced], strict=True)])
     high = tuple([max(ends) for ends in zip(*[state.high for state in unplaced], strict=True)])
-    size = tuple([b - a + 1 for a, b in zip(low, high, strict=True)])
+    size = _spans(low, high)
     return _Unplaced(first, size, low, high, True)
 
 
@@ -241,11 +243,22 @@ def _largest(seen: AxisReach, units: int) -> int:
     """The size of the largest of so many units' fields along an axis."""
     low, high = seen
     if len(low.steps) == 1 and len(high.steps) == 1:
-        return high.steps[0] - low.steps[0] + 1
+        return formulas.field_span(low.steps[0], high.steps[0])
     if low.jump == high.jump:
         lows, highs, _ = aligned(low, high)
-        return max(b - a + 1 for a, b in zip(lows[:units], highs[:units], strict=True))
-    return max(high.at(o) - low.at(o) + 1 for o in range(units))
+        pairs = zip(lows[:units], highs[:units], strict=True)
+    else:
+        pairs = zip([low.at(o) for o in range(units)], [high.at(o) for o in range(units)], strict=True)
+    return formulas.field_span(*max(pairs, key=lambda ends: ends[1] - ends[0]))
+
+
+def _spans(low: tuple[int, ...], high: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes of a field from its first pixel to its last along each axis."""
+    sizes = []
+    for axis, (first, last) in enumerate(zip(low, high, strict=True)):
+        with along(axis, len(low)):
+            sizes.append(formulas.field_span(first, last))
+    return tuple(sizes)
 
 
 def _described(state: _State, shape: Shape) -> Field | None:
@@ -256,15 +269,16 @@ def _described(state: _State, shape: Shape) -> Field | None:
     rank = len(state.input.output) - 1
     if len(state.axes) != rank or rank == 0:
         return None
-    along: list[tuple[int, Fraction, int]] = []
+    found: list[tuple[int, Fraction, int]] = []
     previous: AxisReach | None = None
     for axis in range(rank):
         place = state.order.index(axis)
         seen = state.axes[place]
         if seen is previous and len(seen.low.steps) == 1:
-            along.append(along[-1])
+            found.append(found[-1])
         else:
-            along.append((_largest(seen, shape[1 + place]), seen.low.jump, seen.low.at(0)))
+            with along(axis, rank):
+                found.append((_largest(seen, shape[1 + place]), seen.low.jump, seen.low.at(0)))
         previous = seen
-    size, jump, start = zip(*along, strict=True)
+    size, jump, start = zip(*found, strict=True)
     return Field(state.input, size, jump, start)

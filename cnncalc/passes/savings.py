@@ -158,7 +158,10 @@ def _convolution(node: Node, K: int, C: int, G: int, N: Derived, bias: bool, mar
     """A convolution with the output positions of `node`; `mark` follows the letters of its biases and outputs."""
     B = letter(f"B{mark}", int(N)) if bias else 0
     O = letter(f"O{mark}", *node.output[1:], int(N))
-    parameters, macs = formulas.convolution_parameters(K, C, G, N, B), formulas.convolution_macs(K, C, G, O)
+    parameters, macs = (
+        formulas.convolution_parameters(K, C, G, N, B),
+        formulas.convolution_macs(O, formulas.group_channels(C, G), K),
+    )
     return Cost(derived(parameters), derived(macs))
 
 

@@ -256,7 +256,7 @@ def test_a_mistake(run: Run, small: Path, arguments: list[str], message: str) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Missing argument 'FILE...'"),
+        ([], "error[no-document]: no network is named"),
         (["small.yaml", "--frmat", "json"], "No such option: --frmat"),
         (["small.yaml", "--format", "xml"], "'xml' is not one of 'table', 'json', 'csv',"),
         (["small.yaml", "--layout", "wch"], "'wch' is not one of 'hwc', 'chw'"),

@@ -67,12 +67,12 @@ def test_answer_sums_parameters_by_role() -> None:
         (4, 5, 6),
         NO_WORK,
         (
-            Parameter("kernel", (4, 3, 2), "weight"),
-            Parameter("gain", (4,), "weight"),
-            Parameter("bias", (4,), "bias"),
-            Parameter("running_mean", (4,), "buffer"),
-            Parameter("running_var", (5,), "buffer"),
-            Parameter("num_batches_tracked", (), "counter"),
+            Parameter("kernel", (4, 3, 2), "weight", 24),
+            Parameter("gain", (4,), "weight", 4),
+            Parameter("bias", (4,), "bias", 4),
+            Parameter("running_mean", (4,), "buffer", 4),
+            Parameter("running_var", (5,), "buffer", 5),
+            Parameter("num_batches_tracked", (), "counter", 1),
         ),
     )
     assert (facts.weights, facts.biases, facts.buffers) == (4 * 3 * 2 + 4, 4, 4 + 5)

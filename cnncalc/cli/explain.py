@@ -1,0 +1,69 @@
+"""`cnncalc explain`: where a number comes from, formula by formula."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cnncalc.cli.options import File, Settings
+from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
+from cnncalc.shapes import DTYPE_BYTES
+
+
+class Format(StrEnum):
+    text = "text"
+    markdown = "markdown"
+    latex = "latex"
+    json = "json"
+
+
+def explain(
+    file: File,
+    layers: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[LAYER]...", help="Layers or blocks. Without one: the totals, layer by layer.", show_default=False
+        ),
+    ] = None,
+    quantity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="output, parameters, weights, biases, macs, multiplies, operations, activations, memory, prediction, "
+            "training, receptive_field, connections, neurons, depth, im2col ...; several with commas. Default: the "
+            "usual ones.",
+            show_default=False,
+        ),
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Images in a batch: bytes are for all of them, other counts for one.")
+    ] = 1,
+    dtype: Annotated[
+        str, typer.Option(help="Number format, for bytes: float32, float16, bfloat16, float64, int8 ...")
+    ] = "float32",
+    format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.text,
+    settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
+) -> None:
+    """Every number with its formula, the numbers filled in, and why: of layers, of blocks, or of the whole network.
+
+    `cnncalc explain alexnet conv1` tells the usual ones and what a homework asks beside them.
+    """
+    from cnncalc.derivations import Explained
+    from cnncalc.language.load import load
+    from cnncalc.render import derivation as rendered
+
+    if dtype not in DTYPE_BYTES:
+        help = did_you_mean(near(dtype, DTYPE_BYTES), f"known: {', '.join(DTYPE_BYTES)}")
+        raise DocumentError(Diagnostic("unknown-dtype", f"`{dtype}` is not a number format", help=help))
+    explained = Explained(load(file, settings), batch, dtype)
+    quantities = [name.strip() for name in quantity.split(",")] if quantity is not None else []
+    found = explained.explanation(layers or [], quantities)
+    if format is Format.text:
+        rendered.write(found)
+    elif format is Format.json:
+        sys.stdout.write(rendered.to_json(found) + "\n")
+    else:
+        sys.stdout.write(rendered.markdown(found) if format is Format.markdown else rendered.latex(found))
