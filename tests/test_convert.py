@@ -190,8 +190,9 @@ def scores(text: str, shape: tuple[int, ...]) -> tuple[Any, Any, bool]:
         UNPADDED,
         "24x24x3 -> CONV5-4 p0 -> POOL2 -> GAP -> FC-5 -> SOFTMAX",
         "24x24x3 -> AVGPOOL3/3 -> FC-6 -> BN -> RELU -> FC-5",
-        "input: 24x24x3\nlayers: [{adaptive_avg_pool: 8}, {add: [[{conv: {out_channels: 3, kernel_size: 1}}], identity]},"
-        " {linear: {out_features: 5, activation: relu, bias: false}}]",
+        "input: 24x24x3\nlayers: [{adaptive_avg_pool: 8}, "
+        "{add: [[{conv: {out_channels: 3, kernel_size: 1}}], identity]}, "
+        "{linear: {out_features: 5, activation: relu, bias: false}}]",
     ],
 )
 def test_the_scores_are_those_of_the_crops(text: str) -> None:
@@ -206,6 +207,8 @@ def test_the_scores_are_those_of_the_crops(text: str) -> None:
     [
         "24x24x3 -> CONV3-4 -> FC-5",
         "input: 25x25x3\nlayers: [{max_pool: {kernel_size: 2, rounding: ceil}}, {linear: 5}]",
+        "input: 24x24x3\nlayers: [{conv: {out_channels: 4, kernel_size: 2, stride: 2, padding: [[1, 0], [1, 0]]}}, "
+        "{linear: 5}]",
     ],
 )
 def test_scores_that_differ(text: str) -> None:

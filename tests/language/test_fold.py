@@ -183,13 +183,15 @@ def test_what_needs_two_values_is_no_block() -> None:
 
 
 def test_inputs_and_outputs() -> None:
-    text = "inputs: {x: [3, 8, 6], y: 4}\nlayers: [{name: a, relu: {}, from: x}, {name: b, linear: 2, from: y}]\noutputs: [a, b, x]\n"
+    text = (
+        "inputs: {x: [3, 8, 6], y: 4}\n"
+        "layers: [{name: a, relu: {}, from: x}, {name: b, linear: 2, from: y}]\n"
+        "outputs: [a, b, x]\n"
+    )
     assert (
         folded(loads(text))
         == """\
-inputs:
-  x: [3, 8, 6]
-  y: [4]
+inputs: {x: [3, 8, 6], y: [4]}
 
 layers:
   - relu: {}
@@ -199,5 +201,5 @@ layers:
     name: b
     from: y
 outputs: [a, b, x]
-""".replace("inputs:\n  x: [3, 8, 6]\n  y: [4]", "inputs: {x: [3, 8, 6], y: [4]}")
+"""
     )

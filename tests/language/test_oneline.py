@@ -346,7 +346,6 @@ def test_any_text_is_a_network_or_a_mistake(words: list[str]) -> None:
     for expression in ("".join(words), "8x8x3 -> " + " ".join(words)):
         try:
             network = from_expression(expression)
-        except DocumentError as error:
-            assert str(error)
-        else:
-            assert edges(loads(written(expression))) == edges(network)
+        except DocumentError:
+            continue
+        assert edges(loads(written(expression))) == edges(network)

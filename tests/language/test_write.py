@@ -134,51 +134,52 @@ def test_random_documents(document: str) -> None:
 
 
 def test_the_style() -> None:
+    path = [{"linear": 3, "name": "b"}, {"dropout": 0.25}]
     data = {
         "layers": [
             "relu",
             {"name": "a", "conv": {"out_channels": 4, "kernel_size": 3}, "repeat": 2},
             {"add": ["identity", ["relu", {"conv": {"out_channels": 4, "kernel_size": 1}}]]},
             {"concat": ["a", "identity"]},
-            {"concat": {"paths": [[{"linear": 3, "name": "b"}] * 2, ["relu", "tanh"], "identity"] * 2, "axis": 1}},
-            {"conv": {"out_channels": 2, "kernel_size": 1, "connections": [list(range(60)), [1]]}},
+            {"concat": {"paths": [path, ["relu", "tanh"], "identity", path, path], "axis": 1}},
+            {"conv": {"out_channels": 2, "kernel_size": 1, "connections": [list(range(20)), list(range(19)), [1]]}},
         ],
         "input": "8x8x3",
         "name": "Net",
     }
     assert (
         text(data)
-        == f"""\
+        == """\
 name: Net
 input: 8x8x3
 
 layers:
   - relu
-  - conv: {{out_channels: 4, kernel_size: 3}}
+  - conv: {out_channels: 4, kernel_size: 3}
     name: a
     repeat: 2
-  - add: [identity, [relu, {{conv: {{out_channels: 4, kernel_size: 1}}}}]]
+  - add: [identity, [relu, {conv: {out_channels: 4, kernel_size: 1}}]]
   - concat: [a, identity]
   - concat:
       axis: 1
       paths:
         - - linear: 3
             name: b
-          - linear: 3
-            name: b
+          - dropout: 0.25
         - [relu, tanh]
         - identity
         - - linear: 3
             name: b
-          - linear: 3
+          - dropout: 0.25
+        - - linear: 3
             name: b
-        - [relu, tanh]
-        - identity
+          - dropout: 0.25
   - conv:
       out_channels: 2
       kernel_size: 1
       connections:
-        -
-{"".join(f"          - {number}{chr(10)}" for number in range(60))}        - [1]
-""".replace("        -\n          - 0\n", "        - - 0\n")
+        - [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+        - [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]
+        - [1]
+"""
     )
