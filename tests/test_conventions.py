@@ -273,6 +273,26 @@ def test_a_layer_as_the_tools_count_it(layer: tuple[str, ...]) -> None:
         {each.convention: each for each in count(cnncalc.loads(after_a_convolution(*layer, with_layer=there))).counts}
         for there in (True, False)
     ]
-    told = [tool for tool in rows if tool in CONVENTIONS and not with_it[tool].untold]
+    told = [tool for tool in rows if not with_it[tool].untold]
     assert len(told) >= 6
     assert {tool: with_it[tool].total - without[tool].total for tool in told} == {tool: rows[tool] for tool in told}
+
+
+# What no tool prints: ours, and the rules of papers and of programs for networks of their own.
+OF_NO_TOOL = {"macs", "multiplies", "flops", "courses", "darknet", "pycls", "pycls_activations"}
+
+# torchvision's models as the documents of the zoo have them.
+MODELS = {"alexnet": "alexnet_torchvision", "vgg16": "vgg16_torchvision"}
+PRINTED = {
+    (row["model"], row["tool"]): row["value"]
+    for row in csv.DictReader((DATA / "tool_counts.csv").read_text("utf-8").splitlines())
+}
+
+
+@pytest.mark.parametrize("model", sorted({model for model, _ in PRINTED}))
+def test_a_network_as_the_tools_count_it(model: str) -> None:
+    """Every convention of a tool equals what the tool prints for torchvision's model, to the unit."""
+    counts = {each.convention: each for each in count(cnncalc.load(MODELS.get(model, model))).counts}
+    printed = {tool.replace("torchvision_ops", "torchvision"): PRINTED[model, tool] for _, tool in PRINTED}
+    assert printed.keys() == counts.keys() - OF_NO_TOOL
+    assert {name: counts[name].prints or str(counts[name].total) for name in printed} == printed

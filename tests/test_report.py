@@ -72,6 +72,7 @@ FIELDS = {
         "place",
         "used_at",
         "layers",
+        "counted",
     ],
     "totals": [
         "layers",
@@ -88,6 +89,7 @@ FIELDS = {
         "connections",
         "depth",
         "memory",
+        "counted",
     ],
     "depth": ["layers", "sorts"],
     "memory": [
