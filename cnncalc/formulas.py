@@ -287,16 +287,6 @@ def filter_parameters(c: int, C: int, *K: int) -> int:
     return product(C, *K) + c
 
 
-def dense_parameters(C: int, N: int, B: int) -> int:
-    """Weights that connect C inputs with N outputs, and B biases: N, or none."""
-    return C * N + B
-
-
-def convolution_parameters(K: int, C: int, G: int, N: int, B: int) -> int:
-    """Weights of N filters of K positions over the C/G channels of their group, and B biases: N, or none."""
-    return K * share(C, G) * N + B
-
-
 # Operations -----------------------------------------------------------------------------------------------------------
 
 

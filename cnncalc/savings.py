@@ -1,42 +1,26 @@
 """`savings`: what a network's design saves in parameters and multiplies, as plain records with their derivations.
 
-Counts are for one image; shapes are [channels, *spatial].
+Counts are for one image; shapes are [channels, *spatial]. How the expressions are written is a format's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from cnncalc.graph import Network
-from cnncalc.letters import Derived
-from cnncalc.passes.savings import SORTS, Saving
+from cnncalc.passes.savings import SORTS, Count, Saving
 from cnncalc.passes.savings import savings as found_in
 from cnncalc.report import Place
 from cnncalc.shapes import Layout
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
-SCHEMA_VERSION = 1
-
-
-@dataclass(slots=True)
-class Derivation:
-    """A count: its formula in letters, the same with the numbers filled in, and the value."""
-
-    letters: str
-    numbers: str
-    value: int
 
 
 @dataclass(slots=True)
 class Price:
     """The cost without the design and having it, and how many times as much the first is, rounded to thousandths."""
 
-    without: Derivation
-    having: Derivation
+    without: Count
+    having: Count
     ratio: float
 
 
@@ -81,7 +65,6 @@ class Total:
 class Savings:
     """What a network's design saves; `parameters` and `macs` are those of the network as it is."""
 
-    schema_version: int
     name: str
     source: str
     layout: Layout
@@ -89,9 +72,6 @@ class Savings:
     macs: int
     totals: list[Total]
     findings: list[Finding]
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def savings(network: Network) -> Savings:
@@ -106,7 +86,6 @@ def savings(network: Network) -> Savings:
             prices = [finding.parameters for finding in of_sort], [finding.macs for finding in of_sort]
             totals.append(Total(sort, len(of_sort), _sums(prices[0], parameters), _sums(prices[1], macs)))
     return Savings(
-        schema_version=SCHEMA_VERSION,
         name=network.name,
         source=network.source,
         layout=network.layout,
@@ -119,7 +98,7 @@ def savings(network: Network) -> Savings:
 
 def ratio(without: int, having: int) -> float:
     """How many times as much, rounded to thousandths, half a one up."""
-    return (2000 * int(without) + int(having)) // (2 * int(having)) / 1000
+    return (2000 * without + having) // (2 * having) / 1000
 
 
 def _finding(saving: Saving) -> Finding:
@@ -137,35 +116,11 @@ def _finding(saving: Saving) -> Finding:
     )
 
 
-def _price(without: Derived, having: Derived) -> Price:
-    return Price(_derivation(without), _derivation(having), ratio(without, having))
-
-
-def _derivation(number: Derived) -> Derivation:
-    return Derivation(number.letters, number.numbers, int(number))
+def _price(without: Count, having: Count) -> Price:
+    return Price(without, having, ratio(without.value, having.value))
 
 
 def _sums(prices: Sequence[Price], whole: int) -> Sums:
     without = sum([price.without.value for price in prices])
     having = sum([price.having.value for price in prices])
     return Sums(without, having, ratio(without, having), whole + without - having)
-
-
-# JSON -----------------------------------------------------------------------------------------------------------------
-
-
-def to_json(found: Savings, indent: int | None = 2) -> str:
-    text: str = _adapter().dump_json(found, indent=indent).decode()
-    return text
-
-
-def from_json(text: str | bytes) -> Savings:
-    """Raises pydantic's ValidationError where the text is not such a record."""
-    found: Savings = _adapter().validate_json(text)
-    return found
-
-
-def _adapter() -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Savings)

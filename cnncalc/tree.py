@@ -9,7 +9,10 @@ Sign = Literal["letter", "+", "-", "*", "//", "/", "ceil", "%", "min", "max", "g
 
 
 class Tree:
-    """A sign and what it joins: numbers and trees; of a letter its name. `/` is exact, `//` rounds down, `ceil` up."""
+    """A sign and what it joins: numbers and trees; of a letter its name. `/` is exact, `//` rounds down, `ceil` up.
+
+    A 1 that multiplies leaves no trace.
+    """
 
     __slots__ = ("parts", "sign")
 
@@ -33,10 +36,10 @@ class Tree:
         return Tree("-", other, self)
 
     def __mul__(self, other: Tree | int) -> Tree:
-        return Tree("*", self, other)
+        return self if other == 1 else Tree("*", self, other)
 
     def __rmul__(self, other: int) -> Tree:
-        return Tree("*", other, self)
+        return self if other == 1 else Tree("*", other, self)
 
     def __floordiv__(self, other: Tree | int) -> Tree:
         return Tree("//", self, other)

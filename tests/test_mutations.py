@@ -101,8 +101,10 @@ def hand_counts() -> None:
     for bias in (True, False):
         grouped, pooled_map = savings(cnncalc.loads(SAVINGS.replace("BIAS", str(bias).lower())))
         N, M = 8 * bias, 7 * bias
-        assert (grouped.having.parameters, grouped.without.parameters) == (15 * 3 * 8 + N, 15 * 6 * 8 + N)
-        assert (pooled_map.having.parameters, pooled_map.without.parameters) == (8 * 7 + M, 5 * 2 * 8 * 7 + M)
+        in_groups, in_one = grouped.having.parameters.value, grouped.without.parameters.value
+        assert (in_groups, in_one) == (15 * 3 * 8 + N, 15 * 6 * 8 + N)
+        averaged, flattened = pooled_map.having.parameters.value, pooled_map.without.parameters.value
+        assert (averaged, flattened) == (8 * 7 + M, 5 * 2 * 8 * 7 + M)
 
 
 # 5x4x6 to 5x2x8 (4 - 5 + 2 + 1 = 2): 15 kernel positions, 2 groups; then 8 means, and 7 outputs.

@@ -27,14 +27,13 @@ def savings(
     1x1 bottlenecks, separable, grouped and factorised convolutions, stacks of small kernels, pools before dense layers.
     """
     from cnncalc.language.load import load
+    from cnncalc.render import savings as rendered
     from cnncalc.savings import savings as found
 
     answer = found(load(file, settings))
-    if format is Format.json:
-        from cnncalc.savings import to_json
-
-        sys.stdout.write(to_json(answer) + "\n")
-        return
-    from cnncalc.render import savings as rendered
-
-    rendered.write(answer) if format is Format.table else sys.stdout.write(rendered.markdown(answer))
+    if format is Format.table:
+        rendered.write(answer)
+    elif format is Format.markdown:
+        sys.stdout.write(rendered.markdown(answer))
+    else:
+        sys.stdout.write(rendered.to_json(answer) + "\n")

@@ -4,6 +4,9 @@ What is recognised is a shape of the graph, whatever the kinds are called: filte
 keep their input's shape, pools that read a whole map. Both prices are of the convolutions and dense layers alone: the
 norms and activations between them are in neither. What is replaced makes the output that is there, at its positions,
 and has a bias where the last layer of the design has one.
+
+A price is what formulas come to, and the expression that they are in letters: C, N, K_h and K_w, E. Of several layers
+those of the first are C_1, K_1h, E_1.
 """
 
 from __future__ import annotations
@@ -14,21 +17,27 @@ from typing import NamedTuple
 from cnncalc import formulas
 from cnncalc.graph import Input, Network, Node, Value
 from cnncalc.layers.base import AxesSwapped, Everything, Filters, Pointwise, Rearranged
-from cnncalc.letters import Derived, derived, letter
+from cnncalc.readings import letters
 from cnncalc.shapes import elements, sizes_text
+from cnncalc.tree import Tree, letter
 
 # Every sort of saving, in the order in which they are told.
 SORTS = ("bottleneck", "separable", "grouped", "factorized", "side_by_side", "stack", "pooled")
 
 
+class Count(NamedTuple):
+    """A number as an expression, the sizes that its letters stand for, and what it comes to."""
+
+    expression: Tree | int
+    letters: dict[str, int]
+    value: int
+
+
 class Cost(NamedTuple):
     """Parameters and multiply-accumulates for one image."""
 
-    parameters: Derived
-    macs: Derived
-
-    def __add__(self, other: Cost) -> Cost:  # type: ignore[override]
-        return Cost(self.parameters + other.parameters, self.macs + other.macs)
+    parameters: Count
+    macs: Count
 
 
 class Saving(NamedTuple):
@@ -149,32 +158,51 @@ def _keeps_values(node: Node) -> bool:
 # Prices ---------------------------------------------------------------------------------------------------------------
 
 
-def _kernel(kernel: tuple[int, ...], mark: str = "") -> int:
-    """K of a window; a plain 1, which leaves no trace, where it is one position."""
-    return 1 if _one_position(kernel) else letter(f"K{mark}", *kernel)
+ONE = Count(1, {}, 1)  # leaves no trace in a product
 
 
-def _convolution(node: Node, K: int, C: int, G: int, N: Derived, bias: bool, mark: str = "") -> Cost:
-    """A convolution with the output positions of `node`; `mark` follows the letters of its biases and outputs."""
-    B = letter(f"B{mark}", int(N)) if bias else 0
-    O = letter(f"O{mark}", *node.output[1:], int(N))
-    parameters, macs = (
-        formulas.convolution_parameters(K, C, G, N, B),
-        formulas.convolution_macs(O, formulas.group_channels(C, G), K),
-    )
-    return Cost(derived(parameters), derived(macs))
+def _size(name: str, size: int, mark: str = "", axis: str = "") -> Count:
+    """A size under its letter; the layer and the dimension that it is of follow as an index: K_1h."""
+    index = f"_{mark}{axis}" if mark or axis else ""
+    return Count(letter(name + index), {name + index: size}, size)
 
 
-def _dense(node: Node, C: int, N: int, mark: str) -> Cost:
-    B = letter(f"B{mark}", int(N)) if node.facts.biases else 0
-    return Cost(derived(formulas.dense_parameters(C, N, B)), derived(formulas.dense_macs(C, N)))
+def _along(name: str, sizes: Sequence[int], mark: str = "") -> list[Count]:
+    """A size for each spatial dimension, named as formulas do: K, or K_h and K_w."""
+    axes = [known.lstrip("O_") for known in letters(formulas.positions, len(sizes))]
+    return [_size(name, size, mark, axis) for size, axis in zip(sizes, axes, strict=True)]
+
+
+def _counted(formula: Callable[..., int], *given: Count) -> Count:
+    """What a formula makes of these: called with their expressions, and with their values."""
+    stand_for = {name: size for own in given for name, size in own.letters.items()}
+    return Count(formula(*[own.expression for own in given]), stand_for, formula(*[own.value for own in given]))
+
+
+def _kernel(kernel: tuple[int, ...], mark: str = "") -> list[Count]:
+    """The sizes of a window; none, so that they leave no trace, where it is one position."""
+    return [] if _one_position(kernel) else _along("K", kernel, mark)
+
+
+def _convolution(node: Node, N: Count, C: Count, K: Sequence[Count], bias: bool, mark: str = "") -> Cost:
+    """N filters that read C channels each, at the output positions of `node`; `mark` is that of its outputs."""
+    E = _size("E", elements(node.output[1:]) * N.value, mark)
+    weights = _counted(formulas.convolution_weights, N, C, *K)
+    return Cost(_with_biases(weights, N, bias), _counted(formulas.convolution_macs, E, C, *K))
+
+
+def _dense(node: Node, E_in: Count, N: Count) -> Cost:
+    weights = _counted(formulas.dense_weights, E_in, N)
+    return Cost(_with_biases(weights, N, node.facts.biases > 0), _counted(formulas.dense_macs, E_in, N))
+
+
+def _with_biases(weights: Count, N: Count, bias: bool) -> Count:
+    return _counted(formulas.parameters, weights, _counted(formulas.filter_biases, N)) if bias else weights
 
 
 def _total(costs: Sequence[Cost]) -> Cost:
-    total = costs[0]
-    for cost in costs[1:]:
-        total += cost
-    return total
+    parameters, macs = zip(*costs, strict=True)
+    return Cost(_counted(formulas.total, *parameters), _counted(formulas.total, *macs))
 
 
 def _chain(graph: _Graph, run: Sequence[Node], kernel: tuple[int, ...], same_kernel: int = -1) -> tuple[Cost, Cost]:
@@ -184,14 +212,14 @@ def _chain(graph: _Graph, run: Sequence[Node], kernel: tuple[int, ...], same_ker
     """
     filters = [graph.filters[node] for node in run]
     last = len(run) - 1
-    C, N = letter("C", filters[0].in_channels), letter("N", filters[last].out_channels)
-    channels = [C, *[letter(f"C_{place + 1}", own.out_channels) for place, own in enumerate(filters[:-1])], N]
+    C, N = _size("C", filters[0].in_channels), _size("N", filters[last].out_channels)
+    channels = [C, *[_size("C", own.out_channels, str(place)) for place, own in enumerate(filters[:-1], 1)], N]
     costs = []
     for place, (node, own) in enumerate(zip(run, filters, strict=True)):
-        K = _kernel(own.kernel, "" if place == same_kernel else f"_{place + 1}")
-        mark = "" if place == last else f"_{place + 1}"
-        costs.append(_convolution(node, K, channels[place], 1, channels[place + 1], own.bias, mark))
-    return _convolution(run[last], _kernel(kernel), C, 1, N, filters[last].bias), _total(costs)
+        K = _kernel(own.kernel, "" if place == same_kernel else str(place + 1))
+        mark = "" if place == last else str(place + 1)
+        costs.append(_convolution(node, channels[place + 1], channels[place], K, own.bias, mark))
+    return _convolution(run[last], N, C, _kernel(kernel), filters[last].bias), _total(costs)
 
 
 def _one_position(kernel: tuple[int, ...]) -> bool:
@@ -241,15 +269,15 @@ def _bottleneck(graph: _Graph, reduce: Node, wide: Node) -> Saving:
 def _squeeze(graph: _Graph, reduce: Node, readers: Sequence[Node]) -> Saving:
     """A 1x1 convolution whose output several convolutions read, as SqueezeNet's fire modules have it."""
     filters = graph.filters[reduce]
-    C, C_1 = letter("C", filters.in_channels), letter("C_1", filters.out_channels)
+    C, C_1 = _size("C", filters.in_channels), _size("C", filters.out_channels, "1")
     without = []
-    having = [_convolution(reduce, 1, C, 1, C_1, filters.bias, "_1")]
+    having = [_convolution(reduce, C_1, C, [], filters.bias, "1")]
     words = []
     for place, node in enumerate(readers, 2):
         own = graph.filters[node]
-        K, N = _kernel(own.kernel, f"_{place}"), letter(f"N_{place}", own.out_channels)
-        without.append(_convolution(node, K, C, 1, N, own.bias, f"_{place}"))
-        having.append(_convolution(node, K, C_1, 1, N, own.bias, f"_{place}"))
+        K, N = _kernel(own.kernel, str(place)), _size("N", own.out_channels, str(place))
+        without.append(_convolution(node, N, C, K, own.bias, str(place)))
+        having.append(_convolution(node, N, C_1, K, own.bias, str(place)))
         words.append(_words(own.kernel, own.dilation, filters.in_channels, own.out_channels))
     return Saving("bottleneck", (reduce, *readers), " and ".join(words), _total(without), _total(having))
 
@@ -263,21 +291,22 @@ def _separable(graph: _Graph) -> Iterator[Saving]:
             continue
         pointwise, across = after
         same = filters.out_channels == filters.in_channels
-        C, N = letter("C", filters.in_channels), letter("N", across.out_channels)
-        C_1 = C if same else letter("C_1", filters.out_channels)
+        C, N = _size("C", filters.in_channels), _size("N", across.out_channels)
+        C_1 = C if same else _size("C", filters.out_channels, "1")
         K = _kernel(filters.kernel)
-        having = _convolution(node, K, 1, 1, C_1, filters.bias, "_1")
-        having += _convolution(pointwise, 1, C_1, 1, N, across.bias)
-        without = _convolution(pointwise, K, C, 1, N, across.bias)
+        alone = _convolution(node, C_1, ONE, K, filters.bias, "1")
+        having = _total([alone, _convolution(pointwise, N, C_1, [], across.bias)])
+        without = _convolution(pointwise, N, C, K, across.bias)
         replaces = _words(filters.kernel, filters.dilation, filters.in_channels, across.out_channels)
         yield Saving("separable", (node, pointwise), replaces, without, having)
 
 
 def _grouped(node: Node, filters: Filters) -> Saving:
     """A convolution in groups, in place of one whose filters read every channel (Krizhevsky et al. 2012, 3.2)."""
-    K, C, N = _kernel(filters.kernel), letter("C", filters.in_channels), letter("N", filters.out_channels)
-    without = _convolution(node, K, C, 1, N, filters.bias)
-    having = _convolution(node, K, C, letter("G", filters.groups), N, filters.bias)
+    C, N, K = _size("C", filters.in_channels), _size("N", filters.out_channels), _kernel(filters.kernel)
+    of_group = _counted(formulas.group_channels, C, _size("G", filters.groups))
+    without = _convolution(node, N, C, K, filters.bias)
+    having = _convolution(node, N, of_group, K, filters.bias)
     words = _words(filters.kernel, filters.dilation, filters.in_channels, filters.out_channels)
     return Saving("grouped", (node,), f"{words}, in one group", without, having)
 
@@ -347,12 +376,12 @@ def _crossing(graph: _Graph, nodes: Sequence[Node]) -> Saving:
     filters = [graph.filters[node] for node in nodes]
     kernel, dilation = _crossed(filters)
     outputs = sum([own.out_channels for own in filters])
-    C, N = letter("C", filters[0].in_channels), letter("N", outputs)
+    C, N = _size("C", filters[0].in_channels), _size("N", outputs)
     having = []
     for place, (node, own) in enumerate(zip(nodes, filters, strict=True), 1):
-        K, N_i = _kernel(own.kernel, f"_{place}"), letter(f"N_{place}", own.out_channels)
-        having.append(_convolution(node, K, C, 1, N_i, own.bias, f"_{place}"))
-    without = _convolution(nodes[0], _kernel(kernel), C, 1, N, any(own.bias for own in filters))
+        K, N_i = _kernel(own.kernel, str(place)), _size("N", own.out_channels, str(place))
+        having.append(_convolution(node, N_i, C, K, own.bias, str(place)))
+    without = _convolution(nodes[0], N, C, _kernel(kernel), any(own.bias for own in filters))
     replaces = _words(kernel, dilation, filters[0].in_channels, outputs)
     return Saving("side_by_side", tuple(nodes), replaces, without, _total(having))
 
@@ -384,14 +413,13 @@ def _pooled(graph: _Graph) -> Iterator[Saving]:
         if not layers or not all(map(_connects_everything, layers)):
             continue
         channels, *sizes = node.inputs[0].output
-        C = letter("C", channels)
-        map_size = letter({1: "W", 2: "H·W", 3: "T·H·W"}.get(len(sizes), "M"), *sizes)
+        C = _size("C", channels)
+        whole_map = _counted(formulas.input_elements, C, *_along("W", sizes))
         without, having = [], []
         for place, layer in enumerate(layers, 1):
-            mark = f"_{place}" if len(layers) > 1 else ""
-            N = letter(f"N{mark}", layer.output[0])
-            without.append(_dense(layer, map_size * C, N, mark))
-            having.append(_dense(layer, C, N, mark))
+            N = _size("N", layer.output[0], str(place) if len(layers) > 1 else "")
+            without.append(_dense(layer, whole_map, N))
+            having.append(_dense(layer, C, N))
         outputs = " and ".join([f"{layer.output[0]:,}" for layer in layers])
         replaces = f"dense layer from the whole {sizes_text(tuple(sizes))} map of {channels:,} channels to {outputs}"
         yield Saving("pooled", (node, *layers), replaces, _total(without), _total(having))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cnncalc.tree import Tree
+from cnncalc.tree import Sign, Tree
 
 Numbers = Mapping[str, int]  # what to write for each letter
 
@@ -38,13 +38,18 @@ def letter_latex(name: str) -> str:
 
 def _text(expression: Tree | int, numbers: Numbers | None) -> tuple[str, int]:
     """What is written, and how tightly it holds together."""
-    if isinstance(expression, int):
-        return number_text(expression), NEGATIVE if expression < 0 else ONE
-    if expression.sign == "letter":
-        (name,) = expression.parts
-        return (name, ONE) if numbers is None else _text(numbers[name], None)
-    a, b = [_text(part, numbers) for part in expression.parts]
-    match expression.sign:
+    first, joined = _leftmost(expression)
+    if isinstance(first, str):
+        written = (first, ONE) if numbers is None else _text(numbers[first], None)
+    else:
+        written = number_text(first), NEGATIVE if first < 0 else ONE
+    for sign, right in joined:
+        written = _text_joined(sign, written, _text(right, numbers))
+    return written
+
+
+def _text_joined(sign: Sign, a: tuple[str, int], b: tuple[str, int]) -> tuple[str, int]:
+    match sign:
         case "+":
             return f"{a[0]} + {_held(b, SUM)}", SUM
         case "-":
@@ -64,14 +69,19 @@ def _text(expression: Tree | int, numbers: Numbers | None) -> tuple[str, int]:
 
 
 def _latex(expression: Tree | int, numbers: Numbers | None) -> tuple[str, int]:
-    if isinstance(expression, int):
-        return number_latex(expression), NEGATIVE if expression < 0 else ONE
-    if expression.sign == "letter":
-        (name,) = expression.parts
-        return (letter_latex(name), ONE) if numbers is None else _latex(numbers[name], None)
-    a, b = [_latex(part, numbers) for part in expression.parts]
-    match expression.sign:
-        case "+" | "-" as sign:
+    first, joined = _leftmost(expression)
+    if isinstance(first, str):
+        written = (letter_latex(first), ONE) if numbers is None else _latex(numbers[first], None)
+    else:
+        written = number_latex(first), NEGATIVE if first < 0 else ONE
+    for sign, right in joined:
+        written = _latex_joined(sign, written, _latex(right, numbers))
+    return written
+
+
+def _latex_joined(sign: Sign, a: tuple[str, int], b: tuple[str, int]) -> tuple[str, int]:
+    match sign:
+        case "+" | "-":
             return f"{a[0]} {sign} {_held(b, SUM if sign == '+' else QUOTIENT)}", SUM
         case "*":
             return f"{_held(a, PRODUCT)} \\cdot {_held(b, PRODUCT)}", PRODUCT
@@ -85,6 +95,19 @@ def _latex(expression: Tree | int, numbers: Numbers | None) -> tuple[str, int]:
             return f"{_held(a, PRODUCT)} \\bmod {_held(b, ONE)}", QUOTIENT
         case name:
             return f"\\{name}({a[0]}, {b[0]})", ONE
+
+
+def _leftmost(expression: Tree | int) -> tuple[str | int, list[tuple[Sign, Tree | int]]]:
+    """The letter or number that an expression begins with, and what joins it, one sign after the other.
+
+    A sum of thousands leans to the left: no call for each term.
+    """
+    joined: list[tuple[Sign, Tree | int]] = []
+    while isinstance(expression, Tree) and expression.sign != "letter":
+        left, right = expression.parts
+        joined.append((expression.sign, right))
+        expression = left
+    return (expression if isinstance(expression, int) else expression.parts[0]), joined[::-1]
 
 
 def _held(written: tuple[str, int], least: int) -> str:

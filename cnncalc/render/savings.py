@@ -1,17 +1,22 @@
-"""What a network's design saves, for a person at a terminal and for a pull request."""
+"""What a network's design saves, for a person at a terminal, for a pull request and as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from textwrap import wrap
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from cnncalc.diagnostics import printable
+from cnncalc.passes.savings import Count
 from cnncalc.render import markdown as md
+from cnncalc.render.expression import text
 from cnncalc.render.terminal import Line, put
 from cnncalc.savings import Finding, Price, Savings, Sums, Total
 from cnncalc.shapes import shape_text
 
+SCHEMA_VERSION = 1
 NARROWEST, WIDEST = 48, 80
 
 TITLES = {
@@ -24,9 +29,9 @@ TITLES = {
     "pooled": "A pool of the whole map before the dense layer",
 }
 LETTERS = (
-    "K kernel positions, C input channels, N output channels, C_1, C_2 ... channels between, G groups, O output "
-    "elements, B biases, H and W a map's sizes; K_1, O_1, B_1 are the first layer's, K, O, B the last one's or those "
-    "of what is replaced."
+    "K_h and K_w kernel sizes, C input channels, N output channels, C_1, C_2 ... channels between, G groups, E output "
+    "elements, W_h and W_w a map's sizes; channels that are added are biases. K_1h, E_1 are the first layer's, K_h, E "
+    "the last one's or those of what is replaced."
 )
 CONVENTION = "Priced are convolutions and dense layers alone; MACs are multiply-accumulates for one image."
 EQUAL = "weights with C channels everywhere"
@@ -81,10 +86,53 @@ def markdown(found: Savings) -> str:
     for group in groups:
         parts.append(f"- {md.escaped(printable(group.where))}")
         for name, price in (("parameters", group.first.parameters), ("MACs", group.first.macs)):
-            parts += [f"  - {name} {how}: `{text}`" for how, text in _derivations(price)]
+            parts += [f"  - {name} {how}: `{derivation}`" for how, derivation in _derivations(price)]
         if group.first.equal_widths:
             parts.append(f"  - {EQUAL}: `{group.first.equal_widths}`")
     return "\n".join([*parts, "", md.escaped(LETTERS), "", "</details>"]) + "\n"
+
+
+# JSON -----------------------------------------------------------------------------------------------------------------
+
+
+def to_json(found: Savings, indent: int | None = 2) -> str:
+    return json.dumps(record(found), ensure_ascii=False, indent=indent)
+
+
+def record(found: Savings) -> dict[str, Any]:
+    """Every number, and the expressions as text; shapes are [channels, *spatial]."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": found.name,
+        "source": found.source,
+        "layout": found.layout,
+        "parameters": found.parameters,
+        "macs": found.macs,
+        "totals": [asdict(total) for total in found.totals],
+        "findings": [_finding_record(finding) for finding in found.findings],
+    }
+
+
+def _finding_record(finding: Finding) -> dict[str, Any]:
+    return {
+        "sort": finding.sort,
+        "layers": finding.layers,
+        "replaces": finding.replaces,
+        "input": finding.input,
+        "parameters": _price_record(finding.parameters),
+        "macs": _price_record(finding.macs),
+        "equal_widths": finding.equal_widths,
+        "place": None if finding.place is None else asdict(finding.place),
+    }
+
+
+def _price_record(price: Price) -> dict[str, Any]:
+    return {"without": _count_record(price.without), "having": _count_record(price.having), "ratio": price.ratio}
+
+
+def _count_record(count: Count) -> dict[str, Any]:
+    letters, numbers = _texts(count)
+    return {"letters": letters, "numbers": numbers, "value": count.value}
 
 
 # Findings that are equal ----------------------------------------------------------------------------------------------
@@ -103,8 +151,8 @@ def grouped(findings: Iterable[Finding]) -> list[Group]:
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
         _, inside = _place(finding)
-        numbers = (finding.parameters, finding.macs)
-        derivations = [(d.letters, d.numbers) for price in numbers for d in (price.without, price.having)]
+        prices = (finding.parameters, finding.macs)
+        derivations = [_texts(count) for price in prices for count in (price.without, price.having)]
         key = (finding.sort, finding.replaces, tuple(finding.input), *derivations, tuple(inside))
         groups.setdefault(key, []).append(finding)
     return [Group(members[0], len(members), _where(members)) for members in groups.values()]
@@ -177,8 +225,8 @@ def _finding(group: Group, found: Savings, width: int) -> list[Line]:
     if dearer := _dearer(finding):
         drawn += _wrapped(dearer, width, "yellow", "    ")
     for name, price in (("parameters", finding.parameters), ("MACs", finding.macs)):
-        for how, text in _derivations(price):
-            drawn += _wrapped(f"{name} {how}: {text}", width, "dim", "    ")
+        for how, derivation in _derivations(price):
+            drawn += _wrapped(f"{name} {how}: {derivation}", width, "dim", "    ")
     if finding.equal_widths:
         drawn += _wrapped(f"{EQUAL}: {finding.equal_widths}", width, "dim", "    ")
     return drawn
@@ -186,9 +234,14 @@ def _finding(group: Group, found: Savings, width: int) -> list[Line]:
 
 def _derivations(price: Price) -> list[tuple[str, str]]:
     return [
-        (how, f"{derivation.letters} = {derivation.numbers} = {derivation.value:,}")
-        for how, derivation in (("without", price.without), ("with", price.having))
+        (how, f"{' = '.join(_texts(count))} = {count.value:,}")
+        for how, count in (("without", price.without), ("with", price.having))
     ]
+
+
+def _texts(count: Count) -> tuple[str, str]:
+    """The formula in letters, and with the numbers filled in."""
+    return text(count.expression), text(count.expression, count.letters)
 
 
 def _dearer(finding: Finding) -> str:

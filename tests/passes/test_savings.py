@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +14,19 @@ import cnncalc
 from cnncalc.graph import Network
 from cnncalc.layers.base import Filters
 from cnncalc.passes.savings import SORTS, Saving, savings
+from cnncalc.render.expression import text
 
+
+def load_printed() -> Any:
+    spec = importlib.util.spec_from_file_location("printed", Path(__file__).parents[1] / "printed.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+printed = load_printed()
 COURSE_FACTS = Path(__file__).parent.parent / "data" / "course_facts.yaml"
 
 
@@ -39,10 +54,10 @@ def zoo(name: str) -> dict[tuple[str, ...], Saving]:
 def numbers(saving: Saving) -> tuple[int, int, int, int]:
     """Parameters without and with, MACs without and with."""
     return (
-        int(saving.without.parameters),
-        int(saving.having.parameters),
-        int(saving.without.macs),
-        int(saving.having.macs),
+        saving.without.parameters.value,
+        saving.having.parameters.value,
+        saving.without.macs.value,
+        saving.having.macs.value,
     )
 
 
@@ -275,10 +290,187 @@ def test_each_derivation_comes_to_its_value(name: str) -> None:
     assert every
     for saving in every:
         for number in (*saving.without, *saving.having):
-            assert eval(number.numbers.replace("·", "*").replace("/", "//")) == number
+            filled_in, in_letters = text(number.expression, number.letters), text(number.expression)
+            assert printed.value(filled_in) == printed.in_letters(in_letters, number.letters) == number.value
+            assert set(re.findall(r"[A-Z]\w*", in_letters)) == set(number.letters)
         facts = [node.facts for node in saving.layers]
-        assert saving.having.parameters == sum(fact.weights + fact.biases for fact in facts)
-        assert saving.having.macs == sum(fact.macs for fact in facts)
+        assert saving.having.parameters.value == sum(fact.weights + fact.biases for fact in facts)
+        assert saving.having.macs.value == sum(fact.macs for fact in facts)
+
+
+@pytest.mark.parametrize("name", ["googlenet_aux", "inception_v3", "xception", "densenet121", "se_resnet50", "unet"])
+def test_a_letter_is_one_size_in_a_finding(name: str) -> None:
+    """With the design and without it, in parameters and in multiplies."""
+    for saving in savings(cnncalc.load(name)):
+        sizes: dict[str, int] = {}
+        for number in (*saving.without, *saving.having):
+            for letter, size in number.letters.items():
+                assert sizes.setdefault(letter, size) == size
+
+
+# What is written, by hand: a design of each sort, in letters and with the numbers.
+WRITTEN = [
+    pytest.param(
+        "bottleneck",
+        "5x7x8",
+        ["conv: {out_channels: 2, kernel_size: 1}", "conv: {out_channels: 4, kernel_size: [3, 1], padding: [1, 0]}"],
+        [
+            ("N·C·K_h·K_w + N", "4·8·3·1 + 4"),
+            ("C_1·C + C_1 + N·C_1·K_h·K_w + N", "2·8 + 2 + 4·2·3·1 + 4"),
+            ("E·C·K_h·K_w", "140·8·3·1"),  # 4·5·7 outputs
+            ("E_1·C + E·C_1·K_h·K_w", "70·8 + 140·2·3·1"),
+        ],
+        id="bottleneck",
+    ),
+    pytest.param(
+        "bottleneck",
+        "40x6",
+        [
+            "conv: {out_channels: 2, kernel_size: 1, bias: false}",
+            "conv: {out_channels: 2, kernel_size: 9}",
+            "conv: {out_channels: 5, kernel_size: 1, bias: false}",
+        ],
+        [
+            ("N·C·K", "5·6·9"),
+            ("C_1·C + C_2·C_1·K + C_2 + N·C_2", "2·6 + 2·2·9 + 2 + 5·2"),
+            ("E·C·K", "160·6·9"),  # 5·32 outputs
+            ("E_1·C + E_2·C_1·K + E·C_2", "80·6 + 64·2·9 + 160·2"),
+        ],
+        id="bottleneck-1d-and-up-again",
+    ),
+    pytest.param(
+        "bottleneck",
+        "9x10x8",
+        [
+            "conv: {out_channels: 3, kernel_size: 1, bias: false}",
+            "concat: [[{conv: {out_channels: 4, kernel_size: 1}}], [{conv: {out_channels: 5, kernel_size: 3, "
+            "padding: 1, bias: false}}]]",
+        ],
+        [
+            ("N_2·C + N_2 + N_3·C·K_3h·K_3w", "4·8 + 4 + 5·8·3·3"),
+            ("C_1·C + N_2·C_1 + N_2 + N_3·C_1·K_3h·K_3w", "3·8 + 4·3 + 4 + 5·3·3·3"),
+            ("E_2·C + E_3·C·K_3h·K_3w", "360·8 + 450·8·3·3"),
+            ("E_1·C + E_2·C_1 + E_3·C_1·K_3h·K_3w", "270·8 + 360·3 + 450·3·3·3"),
+        ],
+        id="bottleneck-read-twice",
+    ),
+    pytest.param(
+        "separable",
+        "13x10x8",
+        ["depthwise_conv: {kernel_size: 3, padding: 1}", "conv: {out_channels: 5, kernel_size: 1}"],
+        [
+            ("N·C·K_h·K_w + N", "5·8·3·3 + 5"),
+            ("C·K_h·K_w + C + N·C + N", "8·3·3 + 8 + 5·8 + 5"),
+            ("E·C·K_h·K_w", "650·8·3·3"),
+            ("E_1·K_h·K_w + E·C", "1,040·3·3 + 650·8"),
+        ],
+        id="separable",
+    ),
+    pytest.param(
+        "separable",
+        "6x7x8x4",
+        [
+            "conv: {out_channels: 12, kernel_size: [1, 3, 3], groups: 4, bias: false}",
+            "conv: {out_channels: 5, kernel_size: 1, bias: false}",
+        ],
+        [
+            ("N·C·K_d·K_h·K_w", "5·4·1·3·3"),
+            ("C_1·K_d·K_h·K_w + N·C_1", "12·1·3·3 + 5·12"),
+            ("E·C·K_d·K_h·K_w", "900·4·1·3·3"),  # 6·5·6 places
+            ("E_1·K_d·K_h·K_w + E·C_1", "2,160·1·3·3 + 900·12"),
+        ],
+        id="separable-3d-three-a-channel",
+    ),
+    pytest.param(
+        "grouped",
+        "13x10x8",
+        ["conv: {out_channels: 12, kernel_size: 5, padding: 2, groups: 4}"],
+        [
+            ("N·C·K_h·K_w + N", "12·8·5·5 + 12"),
+            ("N·(C/G)·K_h·K_w + N", "12·(8/4)·5·5 + 12"),
+            ("E·C·K_h·K_w", "1,560·8·5·5"),
+            ("E·(C/G)·K_h·K_w", "1,560·(8/4)·5·5"),
+        ],
+        id="grouped",
+    ),
+    pytest.param(
+        "factorized",
+        "13x10x8",
+        [
+            "conv: {out_channels: 6, kernel_size: [1, 7], padding: same, bias: false}",
+            "conv: {out_channels: 5, kernel_size: [3, 1], padding: same}",
+        ],
+        [
+            ("N·C·K_h·K_w + N", "5·8·3·7 + 5"),
+            ("C_1·C·K_1h·K_1w + N·C_1·K_2h·K_2w + N", "6·8·1·7 + 5·6·3·1 + 5"),
+            ("E·C·K_h·K_w", "650·8·3·7"),
+            ("E_1·C·K_1h·K_1w + E·C_1·K_2h·K_2w", "780·8·1·7 + 650·6·3·1"),
+        ],
+        id="factorized",
+    ),
+    pytest.param(
+        "side_by_side",
+        "13x10x8",
+        [
+            "concat: [[{conv: {out_channels: 4, kernel_size: [1, 3], padding: [0, 1]}}], [{conv: {out_channels: 6, "
+            "kernel_size: [3, 1], padding: [1, 0]}}]]"
+        ],
+        [
+            ("N·C·K_h·K_w + N", "10·8·3·3 + 10"),
+            (
+                "N_1·C·K_1h·K_1w + N_1 + N_2·C·K_2h·K_2w + N_2",
+                "4·8·1·3 + 4 + 6·8·3·1 + 6",
+            ),
+            ("E·C·K_h·K_w", "1,300·8·3·3"),
+            ("E_1·C·K_1h·K_1w + E_2·C·K_2h·K_2w", "520·8·1·3 + 780·8·3·1"),
+        ],
+        id="side-by-side",
+    ),
+    pytest.param(
+        "stack",
+        "40x6",
+        ["conv: {out_channels: 6, kernel_size: 3}", "conv: {out_channels: 5, kernel_size: 4}"],
+        [
+            ("N·C·K + N", "5·6·6 + 5"),
+            ("C_1·C·K_1 + C_1 + N·C_1·K_2 + N", "6·6·3 + 6 + 5·6·4 + 5"),
+            ("E·C·K", "175·6·6"),  # 40, 38, 35 places
+            ("E_1·C·K_1 + E·C_1·K_2", "228·6·3 + 175·6·4"),
+        ],
+        id="stack-1d",
+    ),
+    pytest.param(
+        "pooled",
+        "7x9x4",
+        ["global_avg_pool", "linear: 5"],
+        [
+            ("C·W_h·W_w·N + N", "4·7·9·5 + 5"),
+            ("C·N + N", "4·5 + 5"),
+            ("C·W_h·W_w·N", "4·7·9·5"),
+            ("C·N", "4·5"),
+        ],
+        id="pooled",
+    ),
+    pytest.param(
+        "pooled",
+        "9x4",
+        ["global_max_pool", "concat: [[{linear: 3}], [{linear: {out_features: 5, bias: false}}]]"],
+        [
+            ("C·W·N_1 + N_1 + C·W·N_2", "4·9·3 + 3 + 4·9·5"),
+            ("C·N_1 + N_1 + C·N_2", "4·3 + 3 + 4·5"),
+            ("C·W·N_1 + C·W·N_2", "4·9·3 + 4·9·5"),
+            ("C·N_1 + C·N_2", "4·3 + 4·5"),
+        ],
+        id="pooled-before-two",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sort", "input", "layers", "expected"), WRITTEN)
+def test_what_is_written(sort: str, input: str, layers: list[str], expected: list[tuple[str, str]]) -> None:
+    """Parameters without and with, multiplies without and with."""
+    (saving,) = [saving for saving in found(input, document(layers)) if saving.sort == sort]
+    counts = (saving.without.parameters, saving.having.parameters, saving.without.macs, saving.having.macs)
+    assert [(text(own.expression), text(own.expression, own.letters)) for own in counts] == expected
 
 
 # Known networks, by hand ----------------------------------------------------------------------------------------------
@@ -296,10 +488,10 @@ def test_the_course_fact() -> None:
         f"{height}x{width}x{channels}",
         "  - conv: {out_channels: 16, kernel_size: 1}\n  - conv: {out_channels: 32, kernel_size: 5, padding: same}",
     )
-    assert int(saving.without.macs) == expect["direct_multiplies"]
-    assert int(saving.having.macs) == expect["bottleneck_multiplies"]
-    assert saving.having.macs == expect["reduce_multiplies"] + expect["expand_multiplies"]
-    assert round(saving.without.macs / saving.having.macs, 3) == expect["saving"]
+    assert saving.without.macs.value == expect["direct_multiplies"]
+    assert saving.having.macs.value == expect["bottleneck_multiplies"]
+    assert saving.having.macs.value == expect["reduce_multiplies"] + expect["expand_multiplies"]
+    assert round(saving.without.macs.value / saving.having.macs.value, 3) == expect["saving"]
 
 
 def test_googlenet() -> None:
@@ -313,8 +505,9 @@ def test_googlenet() -> None:
         120_422_400,  # 25·192·32·784
         12_443_648,  # 192·16·784 + 25·16·32·784 = 2,408,448 + 10,035,200
     )
-    assert saving.having.macs.letters == "C·O_1 + K·C_1·O"
-    assert saving.having.macs.numbers == "192·28·28·16 + 5·5·16·28·28·32"
+    macs = saving.having.macs
+    assert text(macs.expression) == "E_1·C + E·C_1·K_h·K_w"
+    assert text(macs.expression, macs.letters) == "12,544·192 + 25,088·16·5·5"  # 784·16 and 784·32 outputs
     # two in each of nine modules; the stem's 1x1 goes from 64 channels to 64, and no convolution follows pool_proj
     assert len([key for key in every if key[0] == "bottleneck"]) == 18
     pooled = every["pooled", "pool5", "fc"]
@@ -393,7 +586,7 @@ def test_resnet_50() -> None:
 def test_the_paper_strides_in_the_1x1() -> None:
     every = zoo("resnet50_paper")
     strided = every["bottleneck", "layer2.0.conv1.conv", "layer2.0.conv2.conv", "layer2.0.conv3.conv"]
-    assert int(strided.having.macs) == 245_760 * 28 * 28
+    assert strided.having.macs.value == 245_760 * 28 * 28
 
 
 def test_mobilenet() -> None:
@@ -410,8 +603,8 @@ def test_mobilenet() -> None:
     )
     macs = sum(node.facts.macs for node in net)
     parameters = sum(node.facts.weights + node.facts.biases for node in net)
-    more_macs = sum(saving.without.macs - saving.having.macs for saving in separable)
-    more = sum(saving.without.parameters - saving.having.parameters for saving in separable)
+    more_macs = sum(saving.without.macs.value - saving.having.macs.value for saving in separable)
+    more = sum(saving.without.parameters.value - saving.having.parameters.value for saving in separable)
     assert (round(macs / 1e6), round(parameters / 1e6, 1)) == (569, 4.2)
     assert round((parameters + more) / 1e6, 1) == 29.3
     # the table's 4,866 million leave out the dense layer, which its 569 million count
@@ -423,7 +616,8 @@ def test_mobilenet_ratio() -> None:
     for saving in savings(cnncalc.load("mobilenet_v1")):
         if saving.sort == "separable":
             outputs = saving.layers[1].output[0]
-            assert saving.having.parameters * 9 * outputs == saving.without.parameters * (9 + outputs)
+            without, having, *_ = numbers(saving)
+            assert having * 9 * outputs == without * (9 + outputs)
 
 
 def test_vgg_16() -> None:
@@ -450,7 +644,8 @@ def test_alexnet_on_two_gpus() -> None:
     assert list(every) == [("grouped", "conv2"), ("grouped", "conv4"), ("grouped", "conv5")]
     second = every["grouped", "conv2"]
     assert numbers(second)[:2] == (614_656, 307_456)  # 25·96·256 + 256, and 25·48·256 + 256
-    assert second.having.parameters.numbers == "5·5·(96/2)·256 + 256"
+    parameters = second.having.parameters
+    assert text(parameters.expression, parameters.letters) == "256·(96/2)·5·5 + 256"
 
 
 def test_squeezenet() -> None:
@@ -624,7 +819,7 @@ def test_long_networks() -> None:
     layers = f"  - relu: {{}}\n    repeat: 3000\n  - {CONV3}\n    repeat: 3000\n  - relu: {{}}\n    repeat: 3000\n"
     (stack,) = found("9x7x5", layers)
     assert len(stack.layers) == 3000
-    assert int(stack.having.parameters) == 3000 * (9 * 5 * 5 + 5)
+    assert stack.having.parameters.value == 3000 * (9 * 5 * 5 + 5)
 
 
 def test_a_1x1_to_no_more_channels_is_not_part_of_a_bottleneck() -> None:
@@ -664,4 +859,5 @@ def test_unequal_strides_are_not_side_by_side() -> None:
 )
 def test_published_gains(layers: list[str], ratio: tuple[int, int]) -> None:
     (saving,) = found("20x18x8", document(layers))
-    assert saving.having.parameters * ratio[1] == saving.without.parameters * ratio[0]
+    without, having, *_ = numbers(saving)
+    assert having * ratio[1] == without * ratio[0]

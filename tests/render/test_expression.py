@@ -35,6 +35,8 @@ MINIMUM, GCD, CEILING, EXACT = [lambda a, b, sign=sign: Tree(sign, a, b) for sig
         ((A + B) % C, "(A + B) mod C", r"(A + B) \bmod C"),
         (MINIMUM(A + B, 0), "min(A + B, 0)", r"\min(A + B, 0)"),
         (GCD(A, B), "gcd(A, B)", r"\gcd(A, B)"),
+        (1 * A * 1 * B, "A·B", r"A \cdot B"),
+        (A + 1, "A + 1", "A + 1"),
         (7, "7", "7"),
     ],
     ids=str,
@@ -57,6 +59,15 @@ def test_letters(expression: Any, in_text: str, in_latex: str) -> None:
 def test_negative_numbers(expression: Any, in_text: str, in_latex: str) -> None:
     numbers = {"A": -1500, "B": -2}
     assert (text(expression, numbers), latex(expression, numbers)) == (in_text, in_latex)
+
+
+def test_long_sums_and_products() -> None:
+    """Written without a call for each of their terms."""
+    names = [f"t_{place}" for place in range(5000)]
+    terms: list[Any] = [letter(name) for name in names]
+    assert text(readings.total(*terms)) == " + ".join(names)
+    assert text(readings.product(*terms), dict.fromkeys(names, 2)) == "·".join(["2"] * 5000)
+    assert latex(readings.total(*terms), dict.fromkeys(names, 2)) == " + ".join(["2"] * 5000)
 
 
 def test_numbers_and_letters() -> None:

@@ -31,15 +31,16 @@ Priced are convolutions and dense layers alone; MACs are multiply-accumulates
                 without   with  ratio
     parameters      292     94  3.106
     MACs         10,080  3,080  3.273
-    parameters without: K·C·N + B = 3·3·8·4 + 4 = 292
-    parameters with: C·C_1 + B_1 + K·C_1·N + B = 8·2 + 2 + 3·3·2·4 + 4 = 94
-    MACs without: K·C·O = 3·3·8·5·7·4 = 10,080
-    MACs with: C·O_1 + K·C_1·O = 8·5·7·2 + 3·3·2·5·7·4 = 3,080
+    parameters without: N·C·K_h·K_w + N = 4·8·3·3 + 4 = 292
+    parameters with: C_1·C + C_1 + N·C_1·K_h·K_w + N = 2·8 + 2 + 4·2·3·3 + 4 =
+      94
+    MACs without: E·C·K_h·K_w = 140·8·3·3 = 10,080
+    MACs with: E_1·C + E·C_1·K_h·K_w = 70·8 + 140·2·3·3 = 3,080
 
-K kernel positions, C input channels, N output channels, C_1, C_2 ... channels
-  between, G groups, O output elements, B biases, H and W a map's sizes; K_1,
-  O_1, B_1 are the first layer's, K, O, B the last one's or those of what is
-  replaced.
+K_h and K_w kernel sizes, C input channels, N output channels, C_1, C_2 ...
+  channels between, G groups, E output elements, W_h and W_w a map's sizes;
+  channels that are added are biases. K_1h, E_1 are the first layer's, K_h, E
+  the last one's or those of what is replaced.
 """
 
 MARKDOWN = """\
@@ -62,14 +63,14 @@ Priced are convolutions and dense layers alone; MACs are multiply-accumulates fo
 <details><summary>Derivations</summary>
 
 - reduce, wide
-  - parameters without: `K·C·N + B = 3·3·8·4 + 4 = 292`
-  - parameters with: `C·C_1 + B_1 + K·C_1·N + B = 8·2 + 2 + 3·3·2·4 + 4 = 94`
-  - MACs without: `K·C·O = 3·3·8·5·7·4 = 10,080`
-  - MACs with: `C·O_1 + K·C_1·O = 8·5·7·2 + 3·3·2·5·7·4 = 3,080`
+  - parameters without: `N·C·K_h·K_w + N = 4·8·3·3 + 4 = 292`
+  - parameters with: `C_1·C + C_1 + N·C_1·K_h·K_w + N = 2·8 + 2 + 4·2·3·3 + 4 = 94`
+  - MACs without: `E·C·K_h·K_w = 140·8·3·3 = 10,080`
+  - MACs with: `E_1·C + E·C_1·K_h·K_w = 70·8 + 140·2·3·3 = 3,080`
 
-K kernel positions, C input channels, N output channels, C\\_1, C\\_2 ... channels between, G groups, \
-O output elements, B biases, H and W a map's sizes; K\\_1, O\\_1, B\\_1 are the first layer's, K, O, B the last one's \
-or those of what is replaced.
+K\\_h and K\\_w kernel sizes, C input channels, N output channels, C\\_1, C\\_2 ... channels between, G groups, \
+E output elements, W\\_h and W\\_w a map's sizes; channels that are added are biases. K\\_1h, E\\_1 are the first \
+layer's, K\\_h, E the last one's or those of what is replaced.
 
 </details>
 """
@@ -190,6 +191,15 @@ def test_pages_fit_their_window(name: str, width: int) -> None:
     tables = [line for line in drawn if line.text.lstrip().startswith(("parameters  ", "MACs  ", "without  "))]
     assert max(len(line.text) for line in drawn if line not in tables) <= min(width, 80)
     assert max(len(line.text) for line in tables) <= max(54, width)
+
+
+def test_a_long_stack() -> None:
+    """A sum of thousands of terms is written, and the wrapped lines read together are it."""
+    layers = "  - {name: c, conv: {out_channels: 3, kernel_size: 3, padding: 1, bias: false}, repeat: 3000}\n"
+    drawn = page(savings(cnncalc.loads(f"input: 2x2x3\nlayers:\n{layers}")))
+    joined = "".join(line.strip() for line in drawn.splitlines()).replace(" ", "")
+    numbers = "+".join(["3·3·3·3"] * 3000)
+    assert f"N·C_2999·K_3000h·K_3000w={numbers}=243,000" in joined
 
 
 def test_hostile_names() -> None:
