@@ -13,6 +13,7 @@ from cnncalc.collection import collection_paused
 from cnncalc.diagnostics import Span
 from cnncalc.graph import Network, Node
 from cnncalc.layers.base import Facts, Operations, sum_of
+from cnncalc.messages import told
 from cnncalc.passes.depth import depth
 from cnncalc.passes.memory import textbook
 from cnncalc.passes.receptive_field import Field, receptive_fields
@@ -284,7 +285,7 @@ def _block(name: str, members: list[LayerReport], depth: int, row_of: dict[str, 
     return LayerReport(
         name=name,
         kind="block",
-        title=f"{len(members)} layers",
+        title=told("title.layers", count=len(members)),
         inputs=[source for source, _ in outside],
         input=first.input,
         input_shapes=list(outside.values()),

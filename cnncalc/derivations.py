@@ -2,7 +2,7 @@
 
 Nothing is calculated here. The network is analysed inside a recording, so that every number of its report remembers
 the steps it was made in (`readings.py`); a derivation reads them off, back from the number that is asked for. A step of
-another layer is named, not explained again. Words are keys of `messages.py`, which a format looks up.
+another layer is named, not explained again. Words are keys of `messages`, which a format looks up.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Working:
 
     @property
     def unit(self) -> str:
-        """What the value counts, a key of `messages.py`."""
+        """What the value counts, a key of `messages`."""
         unit: str = self.formula.unit  # type: ignore[attr-defined]
         return unit
 
@@ -72,7 +72,7 @@ class Derivation:
 
     `value` is a number or sizes, a shape being [channels, *spatial], and None where nothing describes it; the last
     working's value is the number. Without workings the layer gives the sizes, or there is nothing to count. `unit` is a
-    key of `messages.py`, or what the sizes are of: a "shape", "matrix" or "tensor".
+    key of `messages`, or what the sizes are of: a "shape", "matrix" or "tensor".
     """
 
     layer: str

@@ -174,6 +174,11 @@ def _quote(span: Span, label: str) -> list[str]:
     ]
 
 
+def text_width(text: str) -> int:
+    """The terminal columns a text takes."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
 def _columns(char: str) -> int:
     """The terminal columns a character takes: two for a wide one (`中`), none for a combining accent."""
     if char.isascii():

@@ -2,7 +2,7 @@
 
 The function is all there is of a formula: its number, its steps, its text and LaTeX and the page docs/formulas.md are
 made by calling it (`readings.py`). The first sentence of its docstring is the why that is printed beside it.
-`messages.py` says what each letter stands for; `*K` are a size for each spatial dimension. Checks that choose a formula
+`messages` says what each letter stands for; `*K` are a size for each spatial dimension. Checks that choose a formula
 stand with the layer that uses it.
 """
 
@@ -81,6 +81,36 @@ def output_size_transposed(W: int, F: int, P_1: int, P_2: int, S: int, A: int) -
 def remainder(W: int, F: int, P_1: int, P_2: int, S: int) -> int:
     """Positions of the padded input, at its end, that no window reads when the division is rounded down."""
     return (W - F + P_1 + P_2) % S
+
+
+@formula("positions")
+def output_size_exact(W: int, F: int, P: int, S: int) -> int:
+    """Positions of a window where the stride divides what lies before the last one (Dumoulin & Visin 2016, 2.4)."""
+    return share(W - F + 2 * P, S) + 1
+
+
+@formula("positions")
+def padding_wanted(O: int, S: int, F: int, W: int) -> int:
+    """The padding on each side that gives O positions: what windows reach over, but for the input, in halves."""
+    return share((O - 1) * S + F - W, 2)
+
+
+@formula("positions")
+def kernel_wanted(W: int, P: int, O: int, S: int) -> int:
+    """The effective kernel that gives O positions: what is left of the padded input after O − 1 steps."""
+    return W + 2 * P - (O - 1) * S
+
+
+@formula("positions")
+def stride_wanted(W: int, F: int, P: int, O: int) -> int:
+    """The stride that gives O positions: what lies before the last one, in O − 1 steps."""
+    return share(W - F + 2 * P, O - 1)
+
+
+@formula("positions")
+def input_wanted(O: int, S: int, F: int, P: int) -> int:
+    """The input that gives O positions and leaves nothing over: what windows reach over, but for the padding."""
+    return (O - 1) * S + F - 2 * P
 
 
 @formula("values")

@@ -5,7 +5,8 @@ A function of `formulas.py` is written once, with `+ - * // %` and the operation
 - ints give the number;
 - ints inside a `recording` give the number, which then knows the step it came from (`Counted`), and through its letters
   every step before that one: how a number was made can be asked of the number itself;
-- arrays (numpy) give the numbers of a whole range, symbols (sympy) a closed form, letters (`tree.py`) the expression.
+- arrays (numpy) give the numbers of a whole range, symbols (sympy) a closed form, letters (`tree.py`) the expression;
+- sizes that are left open in a whole network (`unknowns.py`) give its closed form.
 """
 
 from __future__ import annotations
@@ -43,22 +44,25 @@ def share(whole: int, parts: int) -> int:
 
 
 def minimum(a: int, b: int) -> int:
-    if isinstance(a, int) and isinstance(b, int):
+    if issubclass(type(a), int) and issubclass(type(b), int):  # an `Unknown` is none, though isinstance says it is
         return a if a < b else b
-    return _sort_of(a, b).minimum(a, b)
+    found: int = _sort_of(a, b).minimum(a, b)
+    return found
 
 
 def maximum(a: int, b: int) -> int:
-    if isinstance(a, int) and isinstance(b, int):
+    if issubclass(type(a), int) and issubclass(type(b), int):
         return a if a > b else b
-    return _sort_of(a, b).maximum(a, b)
+    found: int = _sort_of(a, b).maximum(a, b)
+    return found
 
 
 def common_divisor(a: int, b: int) -> int:
     """The greatest common divisor."""
-    if isinstance(a, int) and isinstance(b, int):
+    if issubclass(type(a), int) and issubclass(type(b), int):
         return gcd(a, b)
-    return _sort_of(a, b).common_divisor(a, b)
+    found: int = _sort_of(a, b).common_divisor(a, b)
+    return found
 
 
 def product(*factors: int) -> int:
@@ -82,11 +86,12 @@ class Sort(NamedTuple):
 
 
 def _sort_of(*numbers: Any) -> Sort:
-    """The sort of the first of these numbers that is no int, by the package that its type comes from."""
+    """The sort of the first of these numbers that is no int, by the package or module that its type comes from."""
     for number in numbers:
         for base in type(number).__mro__:
-            if (package := base.__module__.partition(".")[0]) in _SORTS:
-                return _SORTS[package]()
+            for package in (base.__module__, base.__module__.partition(".")[0]):
+                if package in _SORTS:
+                    return _SORTS[package]()
     names = " and ".join(dict.fromkeys(type(number).__name__ for number in numbers))
     raise TypeError(f"no formula reads {names}")
 
@@ -124,7 +129,20 @@ def _trees() -> Sort:
     return Sort(*SIGNS)
 
 
-_SORTS: dict[str, Callable[[], Sort]] = {"numpy": _arrays, "sympy": _symbols, "cnncalc": _trees}
+@lru_cache(maxsize=1)
+def _unknowns() -> Sort:
+    from cnncalc.unknowns import common_divisor as common
+    from cnncalc.unknowns import largest, smallest
+
+    return Sort(ceil_div, share, smallest, largest, common)  # the first two are what they are of ints
+
+
+_SORTS: dict[str, Callable[[], Sort]] = {
+    "numpy": _arrays,
+    "sympy": _symbols,
+    "cnncalc": _trees,
+    "cnncalc.unknowns": _unknowns,
+}
 
 # Steps ----------------------------------------------------------------------------------------------------------------
 
@@ -206,7 +224,7 @@ class part:
 
 
 def formula(unit: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
-    """Makes a function a formula, whose result counts `unit` (a key of `messages.py`)."""
+    """Makes a function a formula, whose result counts `unit` (a key of `messages`)."""
 
     def decorate(function: Callable[P, int]) -> Callable[P, int]:
         @wraps(function)

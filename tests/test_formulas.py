@@ -20,6 +20,17 @@ ROWS = [
     pytest.param(formulas.effective_kernel, {"K": 7, "D": 1}, 7, id="kernel-not-dilated"),
     pytest.param(formulas.effective_kernel, {"K": 1, "D": 9}, 1, id="kernel-of-one"),
     # (W - F + 2P)/S + 1 as course notes print it
+    # AlexNet: (227 - 11)/4 + 1 = 55; and each of the other sizes from the rest, with 7x7 and stride 2 beside
+    pytest.param(formulas.output_size_exact, {"W": 227, "F": 11, "P": 0, "S": 4}, 55, id="alexnet-exact"),
+    pytest.param(formulas.output_size_exact, {"W": 7, "F": 3, "P": 1, "S": 2}, 4, id="exact-padded"),
+    pytest.param(formulas.padding_wanted, {"O": 32, "S": 1, "F": 5, "W": 32}, 2, id="padding-keeps-32"),
+    pytest.param(formulas.padding_wanted, {"O": 4, "S": 2, "F": 3, "W": 7}, 1, id="padding-stride-2"),
+    pytest.param(formulas.kernel_wanted, {"W": 227, "P": 0, "O": 55, "S": 4}, 11, id="alexnet-kernel"),
+    pytest.param(formulas.kernel_wanted, {"W": 7, "P": 1, "O": 4, "S": 2}, 3, id="kernel-padded"),
+    pytest.param(formulas.stride_wanted, {"W": 227, "F": 11, "P": 0, "O": 55}, 4, id="alexnet-stride"),
+    pytest.param(formulas.stride_wanted, {"W": 7, "F": 3, "P": 1, "O": 4}, 2, id="stride-padded"),
+    pytest.param(formulas.input_wanted, {"O": 55, "S": 4, "F": 11, "P": 0}, 227, id="alexnet-input"),
+    pytest.param(formulas.input_wanted, {"O": 4, "S": 2, "F": 3, "P": 1}, 7, id="input-padded"),
     pytest.param(formulas.output_size, {"W": 5, "F": 3, "P": 1, "S": 1}, 5, id="window-1d-stride1"),
     pytest.param(formulas.output_size, {"W": 5, "F": 3, "P": 1, "S": 2}, 3, id="window-1d-stride2"),
     pytest.param(formulas.output_size, {"W": 5, "F": 3, "P": 1, "S": 3}, 2, id="window-1d-stride3-does-not-fit"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ torch = pytest.importorskip("torch", reason="a torch module is compared, and tor
 from torch import nn
 
 from cnncalc.testing import assert_matches
+
+sys.path.insert(0, str(Path(__file__).parent))
+from torchvision_operators import torchvision_operators
 
 # 4x5 places, 2x2 behind the pooling: 4·18 + 4 and 8 parameters, 8 buffers; 5·16 + 5.
 DOCUMENT = """\
@@ -297,6 +301,7 @@ def test_mistakes(document: str) -> None:
 )
 def test_torchvision(name: str) -> None:
     """The zoo says that these are torchvision's."""
+    torchvision_operators()
     models = pytest.importorskip("torchvision.models", reason="torchvision is not installed")
     options = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
     with torch.device("meta"):

@@ -8,12 +8,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncalc.cli.options import Conventions, Expressions, Format, Settings, SomeFiles, no_document
+from cnncalc.cli.options import (
+    Conventions,
+    Expressions,
+    Language,
+    Settings,
+    SomeFiles,
+    Symbols,
+    language_named,
+    no_document,
+)
 from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
 from cnncalc.shapes import DTYPE_BYTES
 
 if TYPE_CHECKING:
     from cnncalc.conventions import Convention
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+    latex = "latex"
 
 
 class LayoutName(StrEnum):
@@ -44,13 +63,15 @@ def analyze(
         typer.Option(metavar="LIST", help="Columns, e.g. layer,output,macs; `all` is every one.", show_default=False),
     ] = None,
     conventions: Conventions = [],  # noqa: B006
-    format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,
+    symbols: Symbols = [],  # noqa: B006
+    format: Annotated[Format, typer.Option(help="How to write the result; latex with --symbol.")] = Format.table,
+    lang: Language = "en",
     settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
     """Shapes, parameters, MACs, memory and receptive fields of networks, layer by layer and in total.
 
     Counts are for one image; MACs are multiply-accumulates. `cnncalc analyze vgg16` reads a network of the zoo,
-    `-e TEXT` one in one line.
+    `-e TEXT` one in one line. With `--symbol` sizes are left as letters, and every count is a formula in them.
     """
     from cnncalc.analysis import analyze as analyzed
     from cnncalc.analysis import folded
@@ -64,6 +85,7 @@ def analyze(
     except ValueError as error:
         message, _, help = str(error).partition("; ")
         raise DocumentError(Diagnostic("unknown-column", message, help=help)) from None
+    language = language_named(lang)
     asked: list[Convention] = []
     if conventions:
         from cnncalc.counting import chosen as chosen_conventions
@@ -71,6 +93,13 @@ def analyze(
         asked = chosen_conventions(conventions)
     if not files and not expressions:
         raise no_document()
+    if symbols:
+        options: dict[str, object] = {"--depth": depth, "--columns": columns, "--convention": conventions or None}
+        _write_closed_forms(files or [], expressions or [], symbols, settings, batch, dtype, layout, format, options)
+        return
+    if format is Format.latex:
+        help = "leave a size open with --symbol, or use `cnncalc explain --format latex`"
+        raise DocumentError(Diagnostic("latex-needs-symbol", "only closed forms are written in LaTeX here", help=help))
     networks = [load(file, settings) for file in files or ()]
     networks += [from_expression(text, settings) for text in expressions or ()]
     reports = [analyzed(network, batch, dtype) for network in networks]
@@ -88,7 +117,7 @@ def analyze(
 
         for position, report in enumerate(reports):
             sys.stdout.write("\n" if position else "")
-            terminal.write(report, wanted)
+            terminal.write(report, wanted, language=language)
     elif format is Format.json:
         from cnncalc.report import to_json
 
@@ -100,7 +129,49 @@ def analyze(
     else:
         from cnncalc.render import markdown
 
-        sys.stdout.write("\n".join(markdown.document(report, wanted) for report in reports))
+        sys.stdout.write("\n".join(markdown.document(report, wanted, language) for report in reports))
+
+
+def _write_closed_forms(
+    files: list[str],
+    expressions: list[str],
+    symbols: list[str],
+    settings: list[str],
+    batch: int,
+    dtype: str,
+    layout: LayoutName | None,
+    format: Format,
+    options: dict[str, object],
+) -> None:
+    """The networks' closed forms; `options` are those of the command that they do not go with."""
+    from dataclasses import replace
+
+    from cnncalc.cli.options import document_named
+    from cnncalc.language.load import document_of
+    from cnncalc.symbolic import closed_forms
+
+    wrong = [name for name, value in options.items() if value is not None]
+    if wrong:
+        diagnostics = [Diagnostic("not-in-closed-form", f"`{name}` does not go with `--symbol`") for name in wrong]
+        raise DocumentError(*diagnostics)
+    sources = [document_named(file, None) for file in files]
+    sources += [document_named(None, text) for text in expressions]
+    found = [closed_forms(document_of(*source, settings), symbols, batch, dtype) for source in sources]
+    if layout is not None:
+        found = [replace(one, layout=layout.value) for one in found]
+    from cnncalc.render import symbolic as rendered
+
+    if format is Format.table:
+        for position, one in enumerate(found):
+            sys.stdout.write("\n" if position else "")
+            rendered.write(one)
+    elif format is Format.json:
+        sys.stdout.write(rendered.to_json(found[0] if len(found) == 1 else found) + "\n")
+    elif format is Format.csv:
+        sys.stdout.write(rendered.csv_document(found))
+    else:
+        document = rendered.markdown if format is Format.markdown else rendered.latex_document
+        sys.stdout.write("\n".join([document(one) for one in found]))
 
 
 def _refused(code: str, message: str, name: str, known: list[str]) -> DocumentError:

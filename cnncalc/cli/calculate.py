@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from cnncalc.cli.options import Language, language_named
 from cnncalc.cli.sizes import not_a_size, size
 from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
 from cnncalc.shapes import DTYPE_BYTES
@@ -63,6 +64,7 @@ def conv(
     batch: Batch = 1,
     dtype: Dtype = "float32",
     format: Written = Format.text,
+    lang: Language = "en",
 ) -> None:
     """A convolution: its output, parameters, multiplies, operations and memory, with their working.
 
@@ -77,7 +79,7 @@ def conv(
         "groups": str(groups) if groups > 1 else None,
         "bias": "false" if no_bias else None,
     }
-    _tell(input, "conv", fields, batch, dtype, format)
+    _tell(input, "conv", fields, batch, dtype, format, lang)
 
 
 def pool(
@@ -91,6 +93,7 @@ def pool(
     batch: Batch = 1,
     dtype: Dtype = "float32",
     format: Written = Format.text,
+    lang: Language = "en",
 ) -> None:
     """A pool: its output, operations and memory, with their working. Its stride is its kernel unless -s says otherwise.
 
@@ -103,7 +106,7 @@ def pool(
         "dilation": _sizes("--dilation", dilation),
         "rounding": "ceil" if ceil else None,
     }
-    _tell(input, "avg_pool" if average else "max_pool", fields, batch, dtype, format)
+    _tell(input, "avg_pool" if average else "max_pool", fields, batch, dtype, format, lang)
 
 
 def linear(
@@ -113,13 +116,14 @@ def linear(
     batch: Batch = 1,
     dtype: Dtype = "float32",
     format: Written = Format.text,
+    lang: Language = "en",
 ) -> None:
     """A dense layer: its parameters, multiplies, operations and memory, with their working. A map is flattened first.
 
     `cnncalc linear 7x7x512 -n 4096`
     """
     fields = {"out_features": str(units), "bias": "false" if no_bias else None}
-    _tell(input, "linear", fields, batch, dtype, format)
+    _tell(input, "linear", fields, batch, dtype, format, lang)
 
 
 def conv_transpose(
@@ -137,6 +141,7 @@ def conv_transpose(
     batch: Batch = 1,
     dtype: Dtype = "float32",
     format: Written = Format.text,
+    lang: Language = "en",
 ) -> None:
     """A transposed convolution: its output, parameters, multiplies, operations and memory, with their working.
 
@@ -152,13 +157,15 @@ def conv_transpose(
         "groups": str(groups) if groups > 1 else None,
         "bias": "false" if no_bias else None,
     }
-    _tell(input, "conv_transpose", fields, batch, dtype, format)
+    _tell(input, "conv_transpose", fields, batch, dtype, format, lang)
 
 
 # The document of one layer --------------------------------------------------------------------------------------------
 
 
-def _tell(input: str, kind: str, fields: dict[str, str | None], batch: int, dtype: str, format: Format) -> None:
+def _tell(
+    input: str, kind: str, fields: dict[str, str | None], batch: int, dtype: str, format: Format, lang: str
+) -> None:
     from cnncalc.derivations import Explained
     from cnncalc.language.load import loads
     from cnncalc.render import calculate as rendered
@@ -169,14 +176,15 @@ def _tell(input: str, kind: str, fields: dict[str, str | None], batch: int, dtyp
     if dtype not in DTYPE_BYTES:
         help = did_you_mean(near(dtype, DTYPE_BYTES), f"known: {', '.join(DTYPE_BYTES)}")
         raise DocumentError(Diagnostic("unknown-dtype", f"`{dtype}` is not a number format", help=help))
+    language = language_named(lang)
     values = ", ".join(f"{name}: {value}" for name, value in fields.items() if value is not None)
     layer = f"- {kind}: {{{values}}}"
     network = loads(f"input: {input}\nlayers:\n  {layer}\n", name=f"<{kind}>")
     explained = Explained(network, batch, dtype)
     if format is Format.json:
-        sys.stdout.write(rendered.to_json(layer, explained) + "\n")
+        sys.stdout.write(rendered.to_json(layer, explained, language) + "\n")
     else:
-        rendered.write(layer, explained)
+        rendered.write(layer, explained, language=language)
 
 
 def _sizes(option: str, text: str | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import File, Settings
+from cnncalc.cli.options import File, Language, Settings, language_named
 from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
 from cnncalc.shapes import DTYPE_BYTES
 
@@ -44,7 +44,9 @@ def explain(
     dtype: Annotated[
         str, typer.Option(help="Number format, for bytes: float32, float16, bfloat16, float64, int8 ...")
     ] = "float32",
+    symbols: Annotated[list[str], typer.Option("--symbol", metavar="SIZE", hidden=True)] = [],  # noqa: B006
     format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.text,
+    lang: Language = "en",
     settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
     """Every number with its formula, the numbers filled in, and why: of layers, of blocks, or of the whole network.
@@ -55,15 +57,21 @@ def explain(
     from cnncalc.language.load import load
     from cnncalc.render import derivation as rendered
 
+    if symbols:
+        help = "`cnncalc analyze FILE --symbol ...` gives every count as a formula in the letters"
+        message = "an explanation has the numbers of a document, and no letters in their place"
+        raise DocumentError(Diagnostic("not-in-closed-form", message, help=help))
     if dtype not in DTYPE_BYTES:
         help = did_you_mean(near(dtype, DTYPE_BYTES), f"known: {', '.join(DTYPE_BYTES)}")
         raise DocumentError(Diagnostic("unknown-dtype", f"`{dtype}` is not a number format", help=help))
+    language = language_named(lang)
     explained = Explained(load(file, settings), batch, dtype)
     quantities = [name.strip() for name in quantity.split(",")] if quantity is not None else []
     found = explained.explanation(layers or [], quantities)
     if format is Format.text:
-        rendered.write(found)
+        rendered.write(found, language=language)
     elif format is Format.json:
-        sys.stdout.write(rendered.to_json(found) + "\n")
+        sys.stdout.write(rendered.to_json(found, language) + "\n")
     else:
-        sys.stdout.write(rendered.markdown(found) if format is Format.markdown else rendered.latex(found))
+        written = rendered.markdown if format is Format.markdown else rendered.latex
+        sys.stdout.write(written(found, language))

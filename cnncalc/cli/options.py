@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncalc.diagnostics import Diagnostic, DocumentError, Source
+from cnncalc.diagnostics import Diagnostic, DocumentError, Source, did_you_mean, near, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,18 @@ Conventions = Annotated[
         help="Count by a convention too (fvcore, thop, flops ...); `cnncalc count` shows all. May be repeated.",
     ),
 ]
+Symbols = Annotated[
+    list[str],
+    typer.Option(
+        "--symbol",
+        metavar="[LETTER=]SIZE[*N]",
+        help="Leave an arg or a size of the input as a letter: C, H=height, W=width*32 (a multiple of 32). "
+        "May be repeated.",
+    ),
+]
+Language = Annotated[
+    str, typer.Option("--lang", metavar="LANGUAGE", help="Language of the words: en, or zh (Chinese).")
+]
 
 
 def document_named(file: str | None, expression: str | None) -> tuple[Source, Path | None]:
@@ -66,3 +78,16 @@ def document_named(file: str | None, expression: str | None) -> tuple[Source, Pa
 def no_document() -> DocumentError:
     help = "name a document or a network of the zoo (vgg16), or write one: -e '32x32x3 -> CONV3-8 -> FC-10'"
     return DocumentError(Diagnostic("no-document", "no network is named", help=help))
+
+
+def language_named(name: str) -> str:
+    """The language of `--lang`; `zh-CN` and `Chinese` are near zh."""
+    from cnncalc.messages import LANGUAGES
+
+    if name in LANGUAGES:
+        return name
+    meant = {word.lower(): code for code, language in LANGUAGES.items() for word in (code, language)}
+    nearest = [meant[word] for word in near(name.replace("_", "-").partition("-")[0], meant)]
+    known = ", ".join(f"{code} ({language})" for code, language in LANGUAGES.items())
+    help = did_you_mean(list(dict.fromkeys(nearest)), f"known: {known}")
+    raise DocumentError(Diagnostic("unknown-language", f"{quoted(name)} is not a language of the words", help=help))

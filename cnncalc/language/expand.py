@@ -6,10 +6,11 @@ a hundred thousand repeats cost a hundred thousand nodes and no more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from cnncalc.closed import NoClosedForm
 from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Note, Span, choices
 from cnncalc.graph import Input, Network, Node, Value
 from cnncalc.language.document import Block, Document, LayerUse, Path, Reference
@@ -23,12 +24,23 @@ from cnncalc.layers import Kind
 from cnncalc.layers.base import Facts, LayerError
 from cnncalc.shapes import Layout, shape_text
 
+Opened = Callable[[str, Any], Any]  # what stands for the arg or size of that name and value
+
 MAX_SIZE = 2**63 - 1  # sizes are 64-bit numbers in every framework
 
 
-def expand(document: Document) -> Network:
-    """The document's network; raises `DocumentError` where a layer, a value or a name cannot be."""
-    return _Expander(document).network()
+def expand(document: Document, opened: Opened | None = None) -> Network:
+    """The document's network; raises `DocumentError` where a layer, a value or a name cannot be.
+
+    `opened` may put something else in the place of each arg's value (`classes`) and each input's sizes
+    (`input.channels`, `input.height`, `input.width`; `length` of one dimension, `depth` before those of two).
+    """
+    return _Expander(document, opened or (lambda name, value: value)).network()
+
+
+def dimensions(sizes: int) -> tuple[str, ...]:
+    """The names of so many sizes of an input, channels first."""
+    return ("channels", *(("length",) if sizes == 2 else ("depth", "height", "width")[4 - sizes :]))
 
 
 class _Scope:
@@ -54,8 +66,9 @@ class _Scope:
 
 
 class _Expander:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, opened: Opened) -> None:
         self.document = document
+        self.opened = opened
         self.nodes: list[Node] = []
         self.values: dict[str, Value] = {}  # by qualified name; a block's or repeat's name stands for its last value
         self.specs: dict[Any, Kind] = {}
@@ -89,7 +102,7 @@ class _Expander:
         names: dict[str, Any] = {}
         scope = _Scope(names, self.document.args)
         for name, term in self.document.args.items():
-            names[name] = self.evaluate(term, scope)
+            names[name] = self.opened(name, self.evaluate(term, scope))
         return names
 
     def inputs(self, scope: _Scope) -> tuple[Input, ...]:
@@ -101,6 +114,9 @@ class _Expander:
             except DocumentError as error:
                 found.extend(error)
                 continue
+            sizes = zip(dimensions(len(value.output)), value.output, strict=True)
+            shape = tuple([self.opened(f"{value.name}.{name}", one) for name, one in sizes])
+            value = replace(value, output=shape)
             inputs.append(value)
             self.values[value.name] = value
             self.layout = "chw" if layout == "chw" else self.layout
@@ -265,7 +281,10 @@ class _Expander:
                 facts = layer.facts(shapes)
             except LayerError as error:
                 raise self.layer_error(use, error, inputs, scope) from None
-            if max(facts.output) > MAX_SIZE:
+            except NoClosedForm as error:
+                message = f"`{use.kind}` has no closed form here: {error}"
+                raise self.explained(Diagnostic("no-closed-form", message, use.kind_node.span), scope) from None
+            if any(one > MAX_SIZE for one in facts.output):
                 message = f"an output of {{0}}: a size is at most {MAX_SIZE:,}"
                 too_large = LayerError("output-too-large", message, facts.output, sources=range(len(inputs)))
                 raise self.layer_error(use, too_large, inputs, scope)

@@ -137,13 +137,14 @@ def _power(base: Number, exponent: Number) -> Number:
 
 
 def _divide(a: Number, b: Number) -> Number:
-    return Fraction(a) / b
+    whole = issubclass(type(a), int)  # which an unknown number is not, though isinstance says so
+    return Fraction(a) / b if whole else a / b  # type: ignore[return-value]
 
 
 def _sum(a: Value, b: Value) -> Value:
     if type(a) is tuple and type(b) is tuple:
         return a + b
-    return _number(a) + _number(b)
+    return _swapped(_number(a), _number(b), operator.add)
 
 
 def _product(a: Value, b: Value) -> Value:
@@ -153,7 +154,12 @@ def _product(a: Value, b: Value) -> Value:
         if len(a) * b > MAX_ITEMS:
             raise OverflowError(_LIST_BOUND)
         return a * b
-    return _number(a) * _number(b)
+    return _swapped(_number(a), _number(b), operator.mul)
+
+
+def _swapped(a: Number, b: Number, join: Callable[[Number, Number], Number]) -> Number:
+    """A sum or product with a fraction last: it would take an unknown number (`unknowns.py`) for an int."""
+    return join(b, a) if type(a) is Fraction else join(a, b)
 
 
 def _of_numbers(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -53,7 +53,7 @@ def _order(value: Any) -> tuple[tuple[Any, ...], Layout]:
 
 
 def _checked(size: InputSize, shape: tuple[Any, ...], layout: Layout, found: Findings) -> InputSize:
-    if not all(type(one) is int and 1 <= one <= LARGEST_SIZE for one in shape):
+    if not all(one.__class__ is int and 1 <= one <= LARGEST_SIZE for one in shape):
         value = shape if layout == "chw" else shape[0] if len(shape) == 1 else ""
         found.add(_not_sizes(size.node, value))
     elif not 1 <= len(shape) <= MAX_SPATIAL + 1:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from cnncalc import formulas
+from cnncalc.closed import NoClosedForm, beside
 from cnncalc.indexing import IndexMap, PeriodTooLong
 from cnncalc.layers.fields import Declared, SideSizes
 from cnncalc.readings import Dimension, part
@@ -64,8 +65,8 @@ NO_OPERATIONS = Operations()
 
 
 def sum_of(terms: Iterable[int]) -> int:
-    """The sum of those terms that are not 0; of one of them, itself."""
-    counted = [term for term in terms if term]
+    """The sum of those terms that are not 0 (a size that is left open is no int, and may be); of one term, itself."""
+    counted = [term for term in terms if not issubclass(type(term), int) or term]
     return formulas.total(*counted) if len(counted) > 1 else counted[0] if counted else 0
 
 
@@ -165,7 +166,7 @@ class Facts:
 
 
 class Aside(NamedTuple):
-    """A number, or sizes, that a homework asks beside those of `Facts`; `name` is a key of `messages.py`."""
+    """A number, or sizes, that a homework asks beside those of `Facts`; `name` is a key of `messages`."""
 
     name: str
     value: int | tuple[int, ...]
@@ -359,14 +360,23 @@ class Layer(Kind):
             self.parameters(input),
             formulas.connections(macs, uses) if macs and uses else macs or uses,
             self._tracked_reach(input, output),
-            self.remarks(input, output),
+            self._known_remarks(input, output),
         )
 
     def _tracked_reach(self, input: Shape, output: Shape) -> Reach:
         try:
-            return self.reach(input, output)
+            with beside():
+                return self.reach(input, output)
         except PeriodTooLong:
             return UNTRACKED
+
+    def _known_remarks(self, input: Shape, output: Shape) -> tuple[Remark, ...]:
+        """None where sizes that are not known decide on them."""
+        try:
+            with beside():
+                return self.remarks(input, output)
+        except NoClosedForm:
+            return ()
 
 
 def across_channels(input: Shape, all_of_them: bool = False) -> Reach:

@@ -269,7 +269,7 @@ class ConvTranspose(Weighted):
         for a, (W, F, S, _, before, after, extra) in enumerate(self._axes(input)):
             with along(a, len(input) - 1):
                 sizes.append(formulas.output_size_transposed(W, F, before, after, S, extra))
-        if min(sizes) < 1:
+        if any(size < 1 for size in sizes):
             raise LayerError(
                 "no-output",
                 f"padding leaves no output: {min(sizes)} along a dimension",

@@ -30,12 +30,15 @@ class Takes(NamedTuple):
     real: bool = False
 
 
+# `__class__` rather than `type`: a size that is not known (`unknowns.py`) is an int by that.
+
+
 def _count(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= LARGEST_SIZE
+    return value.__class__ is int and 1 <= value <= LARGEST_SIZE
 
 
 def _whole(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= LARGEST_SIZE
+    return value.__class__ is int and 0 <= value <= LARGEST_SIZE
 
 
 def _real(value: Any) -> bool:
@@ -61,11 +64,12 @@ def _sides(value: Any) -> bool:
 
 PositiveInt = Annotated[int, Takes("a positive whole number", _count)]
 NonNegativeInt = Annotated[int, Takes("a whole number from 0 up", _whole)]
-AnyInt = Annotated[int, Takes("a whole number", lambda value: type(value) is int and abs(value) <= LARGEST_SIZE)]
+AnyInt = Annotated[int, Takes("a whole number", lambda value: value.__class__ is int and abs(value) <= LARGEST_SIZE)]
 OptionalInt = Annotated[
     int | None,
     Takes(
-        "a whole number, or null", lambda value: value is None or (type(value) is int and abs(value) <= LARGEST_SIZE)
+        "a whole number, or null",
+        lambda value: value is None or (value.__class__ is int and abs(value) <= LARGEST_SIZE),
     ),
 ]
 OptionalCount = Annotated[

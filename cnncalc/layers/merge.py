@@ -16,6 +16,7 @@ from cnncalc.layers.base import (
     Work,
 )
 from cnncalc.layers.fields import NonNegativeInt
+from cnncalc.messages import told
 from cnncalc.shapes import Shape, elements
 
 
@@ -67,7 +68,7 @@ class Merge(Kind):
         return (Work(self.kind, read, elements(output), others=self.operations(inputs, output)),)
 
     def title(self, inputs: tuple[Shape, ...]) -> str:
-        return f"{len(inputs)} paths"
+        return told("title.paths", count=len(inputs))
 
 
 class Add(Merge):

@@ -29,6 +29,7 @@ from cnncalc.layers.fields import (
     choice,
 )
 from cnncalc.layers.window import PoolPadding, Rounding, Window
+from cnncalc.messages import told
 from cnncalc.shapes import Shape, sizes_text
 
 
@@ -209,7 +210,8 @@ class AdaptivePool(Layer):
         )
 
     def title(self, inputs: tuple[Shape, ...]) -> str:
-        return f"to {sizes_text(per_axis(self.output_size, len(inputs[0]) - 1, 'output_size'))}"
+        sizes = per_axis(self.output_size, len(inputs[0]) - 1, "output_size")
+        return told("title.to-size", sizes=sizes_text(sizes))
 
 
 class AdaptiveAvgPool(AdaptivePool):

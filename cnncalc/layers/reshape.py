@@ -39,7 +39,7 @@ from cnncalc.shapes import Shape, elements, sizes_text
 def _sizes_or_rest(value: Any) -> bool:
     """Sizes, one of which may be -1."""
     sizes = value if type(value) is tuple else (value,)
-    return all(type(size) is int and (size == -1 or 1 <= size <= LARGEST_SIZE) for size in sizes)
+    return all(size.__class__ is int and (size == -1 or 1 <= size <= LARGEST_SIZE) for size in sizes)
 
 
 class View(Layer):

@@ -15,6 +15,7 @@ from cnncalc.layers.base import (
     spatial,
 )
 from cnncalc.layers.fields import Flag, OptionalSizes, choice
+from cnncalc.messages import told
 from cnncalc.shapes import Shape, sizes_text
 
 _RANK_OF_MODE = {"linear": 1, "bilinear": 2, "trilinear": 3}
@@ -102,7 +103,7 @@ class Upsample(Layer):
 
     def title(self, inputs: tuple[Shape, ...]) -> str:
         if self.size is not None:
-            return f"to {sizes_text(per_axis(self.size, len(inputs[0]) - 1, 'size'))}"
+            return told("title.to-size", sizes=sizes_text(per_axis(self.size, len(inputs[0]) - 1, "size")))
         assert self.scale_factor is not None
         factors = per_axis(self.scale_factor, len(inputs[0]) - 1, "scale_factor")
         return f"×{factors[0]}" if len(set(factors)) == 1 else f"×{sizes_text(factors)}"

@@ -1,5 +1,6 @@
 """What convolutions and poolings share: a window that slides over the spatial dimensions."""
 
+from functools import reduce
 from math import gcd
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -18,6 +19,7 @@ from cnncalc.layers.base import (
     window_title,
 )
 from cnncalc.layers.fields import SideSizes, choice, sides_or
+from cnncalc.messages import Told, told
 from cnncalc.readings import remembered
 from cnncalc.shapes import Shape, sizes_text
 
@@ -175,6 +177,16 @@ def _reach(P: int, F: int, S: int) -> AxisReach:
     return AxisReach(IndexMap((-P,), S), IndexMap((F - 1 - P,), S))
 
 
+def _places(key: str, counts: list[int], axes: tuple[Axis, ...]) -> Told:
+    """So many of the rows and so many of the columns, of dimensions that have any."""
+    units = {1: ("positions",), 2: ("rows", "columns"), 3: ("frames", "rows", "columns")}.get(len(axes))
+    places = []
+    for a, (count, axis) in enumerate(zip(counts, axes, strict=True)):
+        unit = told(f"unit.{units[a]}") if units else told("places.of-dimension", position=a + 1)
+        places += [told(key, count=count, size=axis.input, unit=unit)] if count else []
+    return reduce(lambda first, last: told("places.and", first=first, last=last), places)
+
+
 class Window(Layer):
     """A layer that slides a window. Subclasses declare those of these as fields that they let a document set."""
 
@@ -218,16 +230,14 @@ class Window(Layer):
         axes = self.axes(input)
         if not any(axis.unread_input or axis.skipped for axis in axes):
             return ()
-        names = {1: ("positions",), 2: ("rows", "columns"), 3: ("frames", "rows", "columns")}.get(len(axes))
-        dimension = [names[a] if names else f"positions of dimension {a + 1}" for a in range(len(axes))]
-        skipped = [f"{axis.skipped} of {axis.input} {dimension[a]}" for a, axis in enumerate(axes) if axis.skipped]
-        if skipped:
-            message = f"no window reads {' and '.join(skipped)}: the stride steps over them"
+        skipped = [axis.skipped for axis in axes]
+        if any(skipped):
+            message = told("remark.stride-exceeds-window", places=_places("places.some", skipped, axes))
             return (Remark("stride-exceeds-window", message, "stride"),)
-        lost = [
-            f"{axis.unread_input} of {axis.input} {dimension[a]}" for a, axis in enumerate(axes) if axis.unread_input
-        ]
-        return (Remark("input-unread", f"no window reads the last {' and the last '.join(lost)}", "stride"),)
+        lost = [axis.unread_input for axis in axes]
+        return (
+            Remark("input-unread", told("remark.input-unread", places=_places("places.last", lost, axes)), "stride"),
+        )
 
     def title(self, inputs: tuple[Shape, ...]) -> str:
         axes = self.axes(inputs[0])

@@ -95,7 +95,10 @@ def receptive_fields(network: Network) -> dict[Node, Field | None]:
         states[node] = state
         key = id(state), node.output[1:]
         if key not in described:
-            described[key] = _described(state, node.output)
+            try:
+                described[key] = _described(state, node.output)
+            except PeriodTooLong:
+                described[key] = None
         fields[node] = described[key]
     return fields
 

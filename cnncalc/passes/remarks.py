@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cnncalc.diagnostics import Diagnostic, Note
 from cnncalc.graph import Input, Network, Node, Value
+from cnncalc.messages import told
 from cnncalc.shapes import shape_text
 
 
@@ -28,10 +29,14 @@ def _inputs(network: Network) -> list[Diagnostic]:
         found.append(
             Diagnostic(
                 "channels-last" if last else "channels-first",
-                f"this input has {channels} channels and is {spatial[0]}x{spatial[1]}: "
-                f"are the channels {'last' if last else 'first'} here?",
+                told(
+                    "remark.channels-last" if last else "remark.channels-first",
+                    channels=channels,
+                    first=spatial[0],
+                    second=spatial[1],
+                ),
                 value.span,
-                help=f"for {few} channels write {shape_text(turned, 'hwc')} or {shape_text(turned, 'chw')}",
+                help=told("help.channels", channels=few, hwc=shape_text(turned, "hwc"), chw=shape_text(turned, "chw")),
                 severity="warning",
             )
         )
@@ -43,9 +48,9 @@ def _one_dimension(value: Input) -> Diagnostic:
     channels, places = value.output
     return Diagnostic(
         "one-dimension",
-        f"this input has one dimension: {places} places of {channels} channels",
+        told("remark.one-dimension", places=places, channels=channels),
         value.span,
-        help=f"for a grey image write {places}x{channels}x1",
+        help=told("help.one-dimension", places=places, channels=channels),
         severity="warning",
     )
 
@@ -57,10 +62,11 @@ def _layers(network: Network) -> list[Diagnostic]:
             found.setdefault((remark.code, remark.message, node.span), []).append(node)
     diagnostics = []
     for (code, message, _), nodes in found.items():
-        others = f" (and {len(nodes) - 1} more of this layer)" if len(nodes) > 1 else ""
-        diagnostics.append(
-            Diagnostic(str(code), f"`{nodes[0].name}`: {message}{others}", nodes[0].span, severity="note")
-        )
+        if len(nodes) == 1:
+            said = told("remark.of-layer", layer=nodes[0].name, remark=message)
+        else:
+            said = told("remark.of-layers", layer=nodes[0].name, remark=message, count=len(nodes) - 1)
+        diagnostics.append(Diagnostic(str(code), said, nodes[0].span, severity="note"))
     return diagnostics
 
 
@@ -77,9 +83,9 @@ def _overwritten(network: Network) -> list[Diagnostic]:
                 found.append(
                     Diagnostic(
                         "overwritten-value",
-                        f"`{writer.name}` works in place: `{node.name}` reads its output instead of `{value.name}`",
+                        told("remark.overwritten-value", writer=writer.name, reader=node.name, value=value.name),
                         node.span,
-                        help=f"remove `inplace: true` from `{writer.name}`",
+                        help=told("help.overwritten-value", writer=writer.name),
                         severity="warning",
                     )
                 )
@@ -103,14 +109,17 @@ def _unused(network: Network) -> list[Diagnostic]:
     read.update(network.outputs)
     everything: list[Value] = [*network.inputs, *network.nodes]
     ends = [value for value in everything if value not in read]
-    return [
-        Diagnostic(
-            "unused-layer" if isinstance(value, Node) else "unused-input",
-            f"nothing uses {'the output of ' if isinstance(value, Node) else 'the input '}`{value.name}`",
-            value.span,
-            notes=(Note("it still counts in every total"),) if isinstance(value, Node) else (),
-            help="list it under `outputs:` if it is a result" if isinstance(value, Node) else "",
-            severity="warning",
-        )
-        for value in ends
-    ]
+    return [_unused_value(value) for value in ends]
+
+
+def _unused_value(value: Value) -> Diagnostic:
+    if not isinstance(value, Node):
+        return Diagnostic("unused-input", told("remark.unused-input", input=value.name), value.span, severity="warning")
+    return Diagnostic(
+        "unused-layer",
+        told("remark.unused-layer", layer=value.name),
+        value.span,
+        notes=(Note("it still counts in every total"),),
+        help=told("help.unused-layer"),
+        severity="warning",
+    )

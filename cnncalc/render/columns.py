@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from cnncalc import messages
 from cnncalc.diagnostics import did_you_mean, near, printable
+from cnncalc.messages import told
 from cnncalc.report import LayerReport, Report
 from cnncalc.shapes import shape_text, sizes_text
 
@@ -18,10 +20,13 @@ class Column(NamedTuple):
     """`cell` gives a row's text or exact number; `total` the last row's; numbers are right-aligned."""
 
     key: str
-    heading: str
     cell: Callable[[LayerReport, Report], str | int]
     total: Callable[[Report], str | int] | None = None
     number: bool = True
+
+
+def _kind(row: LayerReport, report: Report) -> str:
+    return told("kind", kind=row.kind, title=row.title) if row.title else row.kind
 
 
 def _shape(shape: Sequence[int], report: Report) -> str:
@@ -44,27 +49,25 @@ def _start(row: LayerReport, report: Report) -> str:
 
 
 COLUMNS = (
-    Column("layer", "layer", lambda row, report: row.name, number=False),
-    Column("kind", "kind", lambda row, report: f"{row.kind} {row.title}".rstrip(), number=False),
-    Column("inputs", "reads", lambda row, report: ", ".join(row.inputs), number=False),
-    Column("input", "input", lambda row, report: _shape(row.input, report), number=False),
-    Column("output", "output", lambda row, report: _shape(row.output, report), number=False),
-    Column("parameters", "parameters", lambda row, report: row.parameters, lambda report: report.totals.parameters),
-    Column("weights", "weights", lambda row, report: row.weights, lambda report: report.totals.weights),
-    Column("biases", "biases", lambda row, report: row.biases, lambda report: report.totals.biases),
-    Column("buffers", "buffers", lambda row, report: row.buffers, lambda report: report.totals.buffers),
-    Column("macs", "MACs", lambda row, report: row.macs, lambda report: report.totals.macs),
-    Column("multiplies", "multiplies", lambda row, report: row.multiplies, lambda report: report.totals.multiplies),
-    Column("connections", "connections", lambda row, report: row.connections, lambda report: report.totals.connections),
-    Column("neurons", "neurons", lambda row, report: row.neurons),
-    Column("activations", "activations", lambda row, report: row.activations, lambda report: report.totals.activations),
-    Column("bytes", "bytes", lambda row, report: row.activation_bytes, lambda report: report.totals.activation_bytes),
-    Column("field", "field", _field, number=False),
-    Column("jump", "jump", _jump, number=False),
-    Column("start", "start", _start, number=False),
-    Column(
-        "place", "place", lambda row, report: f"{row.place.file}:{row.place.line}" if row.place else "-", number=False
-    ),
+    Column("layer", lambda row, report: row.name, number=False),
+    Column("kind", _kind, number=False),
+    Column("inputs", lambda row, report: ", ".join(row.inputs), number=False),
+    Column("input", lambda row, report: _shape(row.input, report), number=False),
+    Column("output", lambda row, report: _shape(row.output, report), number=False),
+    Column("parameters", lambda row, report: row.parameters, lambda report: report.totals.parameters),
+    Column("weights", lambda row, report: row.weights, lambda report: report.totals.weights),
+    Column("biases", lambda row, report: row.biases, lambda report: report.totals.biases),
+    Column("buffers", lambda row, report: row.buffers, lambda report: report.totals.buffers),
+    Column("macs", lambda row, report: row.macs, lambda report: report.totals.macs),
+    Column("multiplies", lambda row, report: row.multiplies, lambda report: report.totals.multiplies),
+    Column("connections", lambda row, report: row.connections, lambda report: report.totals.connections),
+    Column("neurons", lambda row, report: row.neurons),
+    Column("activations", lambda row, report: row.activations, lambda report: report.totals.activations),
+    Column("bytes", lambda row, report: row.activation_bytes, lambda report: report.totals.activation_bytes),
+    Column("field", _field, number=False),
+    Column("jump", _jump, number=False),
+    Column("start", _start, number=False),
+    Column("place", lambda row, report: f"{row.place.file}:{row.place.line}" if row.place else "-", number=False),
 )
 BY_KEY = {column.key: column for column in COLUMNS}
 
@@ -101,7 +104,7 @@ def counted(convention: str) -> Column:
         untold = any(row.counted[convention] is None for row in report.layers)
         return f"≥ {amount:,}" if untold else amount
 
-    return Column(convention, convention, cell, total)
+    return Column(convention, cell, total)
 
 
 def with_conventions(columns: Sequence[Column], conventions: Iterable[str]) -> list[Column]:
@@ -123,35 +126,36 @@ def cells(row: LayerReport, report: Report, columns: Iterable[Column]) -> list[s
 # Tables for people ----------------------------------------------------------------------------------------------------
 
 
-def heading(column: Column, report: Report) -> str:
+def heading(column: Column, report: Report, language: str = "en") -> str:
+    """A convention's column is called as the convention is."""
     if column.key == "bytes" and report.batch > 1:
-        return f"bytes, batch of {report.batch:,}"
-    return column.heading
+        return messages.text("column.bytes-of-batch", language, count=report.batch)
+    return messages.text(f"column.{column.key}", language) if column.key in BY_KEY else column.key
 
 
-def body(report: Report, columns: Sequence[Column]) -> list[list[str]]:
+def body(report: Report, columns: Sequence[Column], language: str = "en") -> list[list[str]]:
     """The rows as text. Rows that repeat are one, `conv.1..2 ×2`, unless a column shows in what they differ."""
     keys = [column.key for column in columns]
     drawn = []
     folds = "layer" in keys and not {"inputs", "place"} & set(keys)
     for row, times in together(report.layers) if folds else [(row, 1) for row in report.layers]:
-        texts = [text(cell) for cell in cells(row, report, columns)]
+        texts = [text(cell, language) for cell in cells(row, report, columns)]
         if times > 1:
             texts[keys.index("layer")] += f" ×{times}"
         drawn.append(texts)
     return drawn
 
 
-def total(report: Report, columns: Sequence[Column]) -> list[str]:
+def total(report: Report, columns: Sequence[Column], language: str = "en") -> list[str]:
     """The last row; "total" stands in the first column that has none."""
     sums = [text(column.total(report)) if column.total else "" for column in columns]
     if "" in sums:
-        sums[sums.index("")] = "total"
+        sums[sums.index("")] = messages.text("total", language)
     return sums
 
 
-def text(cell: str | int) -> str:
-    return f"{cell:,}" if isinstance(cell, int) else printable(cell)
+def text(cell: str | int, language: str = "en") -> str:
+    return f"{cell:,}" if isinstance(cell, int) else printable(messages.said(cell, language))
 
 
 def together(rows: list[LayerReport]) -> list[tuple[LayerReport, int]]:

@@ -1,6 +1,6 @@
 """Derivations for people, in text, Markdown and LaTeX, and for programs, in JSON.
 
-A format writes what `derivations.py` found; every word is looked up in `messages.py`, every formula is written from its
+A format writes what `derivations.py` found; every word is looked up in `messages`, every formula is written from its
 expression. Of one layer, a working that an earlier derivation has shown already is not shown again.
 """
 
@@ -79,10 +79,10 @@ class Words:
     def amount(self, derivation: Derivation, value: int) -> str:
         """The number with its unit, which is left out where the quantity is called the same."""
         if derivation.unit == "bytes":
-            return size_text(value)
-        unit = self.unit(derivation.unit)
-        same = unit == self.text(f"quantity.{derivation.quantity}")
-        return number_text(value) if same else f"{number_text(value)} {unit}".rstrip()
+            return size_text(value, self.language)
+        if derivation.unit == derivation.quantity:
+            return number_text(value)
+        return f"{number_text(value)} {self.unit(derivation.unit)}".rstrip()
 
     def unit(self, unit: str) -> str:
         return self.text(f"unit.{unit}")
@@ -95,17 +95,23 @@ class Words:
         along = [messages.dimension(*dimension, language=self.language) for dimension in working.dimensions]
         named = messages.formula_name(working.formula, self.language)
         rank = working.dimensions[0].rank if along else 1
-        return f"{named}, {self.listed(along)}" if rank > 1 else named
+        return self.text("along", name=named, dimensions=self.listed(along)) if rank > 1 else named
 
     def listed(self, names: Sequence[str]) -> str:
         *first, last = names
-        return self.text("and", first=", ".join(first), last=last) if first else last
+        return self.text("and", first=self.text("separator").join(first), last=last) if first else last
+
+    def clauses(self, clauses: Sequence[str]) -> str:
+        """One sentence of several."""
+        return self.text("stop", sentence=self.text("separator-of-clauses").join(clauses))
 
     def why(self, working: Working) -> str:
         return messages.why(working.formula, self.language)
 
-    def sources(self, working: Working) -> Iterator[str]:
-        for letter, source in working.sources.items():
+    def sources(self, derivation: Derivation, working: Working) -> Iterator[str]:
+        """Where letters come from: the layers, or of a depth the sorts of layers."""
+        for letter, name in working.sources.items():
+            source = self.text(f"sort.{name}") if derivation.quantity == "depth" else name
             yield self.text("comes-from", letter=letter, value=number_text(working.letters[letter]), source=source)
 
     def meanings(self, derivations: Sequence[Derivation]) -> dict[str, str]:
@@ -209,7 +215,7 @@ def lines(derivations: Sequence[Derivation], words: Words) -> list[Line]:
                 named = words.text("colon", name=words.name(working), rest=chain)
                 drawn.append(Line(f"  {named} {unit}".rstrip()))
                 drawn.append(Line(f"    {words.why(working)}", "dim"))
-            drawn += [Line(f"    {source}", "dim") for source in words.sources(working)]
+            drawn += [Line(f"    {source}", "dim") for source in words.sources(derivation, working)]
     return [Line(printable(line.text), line.style) for line in drawn]
 
 
@@ -262,12 +268,13 @@ def markdown(explanation: Explanation, language: str = "en") -> str:
                 parts.append("  ```")
             else:
                 chain = _chain(working, working.called, expression.text, number_text)
-                said = [words.why(working), *words.sources(working)]
-                parts.append(f"- **{name}**: `{chain}` {unit}".rstrip())
+                said = [words.why(working), *words.sources(derivation, working)]
+                parts.append(f"- {words.text('colon', name=f'**{name}**', rest=f'`{chain}` {unit}')}".rstrip())
                 parts += [f"  {_escaped_markdown(line)}" for line in said]
         parts.append("")
     stands_for = [f"`{letter}` {meaning}" for letter, meaning in meanings.items()]
-    return "\n".join([*parts, f"{words.text('letters')}: {'; '.join(stands_for)}."]) + "\n"
+    letters = words.text("colon", name=words.text("letters"), rest=words.clauses(stands_for))
+    return "\n".join([*parts, letters]) + "\n"
 
 
 def _escaped_markdown(text: str) -> str:
@@ -299,13 +306,14 @@ def latex(explanation: Explanation, language: str = "en") -> str:
                 parts += _sum_latex(working, words, measured)
                 continue
             letters = [expression.letter_latex(letter) for letter in working.called]
-            said = " ".join([words.why(working), *[f"{source}." for source in words.sources(working)]])
+            sources = [words.text("stop", sentence=source) for source in words.sources(derivation, working)]
+            said = words.text("separator-of-sentences").join([words.why(working), *sources])
             parts.append(_escaped(said))
             parts.append(f"\\[ {_chain(working, letters, expression.latex, number_latex)}{measured} \\]")
         parts.append("")
     meanings = words.meanings(explanation.derivations).items()
     stands_for = [f"${expression.letter_latex(letter)}$ {_escaped(meaning)}" for letter, meaning in meanings]
-    return "\n".join([*parts, f"\\paragraph{{{words.text('letters')}}}", "; ".join(stands_for) + ".", ""])
+    return "\n".join([*parts, f"\\paragraph{{{words.text('letters')}}}", words.clauses(stands_for), ""])
 
 
 def _sum_latex(working: Working, words: Words, measured: str) -> list[str]:
@@ -315,7 +323,7 @@ def _sum_latex(working: Working, words: Words, measured: str) -> list[str]:
         rest = sum(term.value for term in others)
         rows.append((number_latex(rest), words.text("others", count=f"{len(others):,}")))
     letters = " = ".join(map(expression.letter_latex, working.called))
-    drawn = [f"{_escaped(words.name(working))}:", "\\begin{align*}"]
+    drawn = [words.text("colon", name=_escaped(words.name(working)), rest="").rstrip(), "\\begin{align*}"]
     for position, (value, what) in enumerate(rows):
         before = "{}+{}&" if position else f"{letters} ={{}}&" if letters else "&"
         drawn.append(f"{before} {value} && \\text{{{_escaped(what)}}} \\\\")

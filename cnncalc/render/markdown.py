@@ -10,25 +10,25 @@ from cnncalc.render.summary import sentences
 from cnncalc.report import Report
 
 
-def document(report: Report, columns: Sequence[Column] | None = None) -> str:
+def document(report: Report, columns: Sequence[Column] | None = None, language: str = "en") -> str:
     chosen = list(columns) if columns is not None else default(report)
     lines = [
         f"## {escaped(printable(report.name or report.source))}",
         "",
-        *table(report, chosen),
+        *table(report, chosen, language),
         "",
-        *[f"- {prose(printable(line))}" for line in sentences(report)],
+        *[f"- {prose(printable(line))}" for line in sentences(report, language)],
     ]
     return "\n".join(lines) + "\n"
 
 
-def table(report: Report, columns: Sequence[Column]) -> list[str]:
+def table(report: Report, columns: Sequence[Column], language: str = "en") -> list[str]:
     """A row a layer, and one with the totals."""
     return [
-        row([heading(column, report) for column in columns]),
+        row([heading(column, report, language) for column in columns]),
         row(["--:" if column.number else ":--" for column in columns]),
-        *[row([escaped(cell) for cell in cells]) for cells in body(report, columns)],
-        row([f"**{cell}**" if cell else "" for cell in total(report, columns)]),
+        *[row([escaped(cell) for cell in cells]) for cells in body(report, columns, language)],
+        row([f"**{cell}**" if cell else "" for cell in total(report, columns, language)]),
     ]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from inspect import signature
 from typing import TextIO
 
 from cnncalc import formulas
 from cnncalc.diagnostics import printable, quoted
 from cnncalc.input_sizes import Accepted, AxisInputs, Inputs, Pattern
+from cnncalc.readings import in_letters, letters
+from cnncalc.render import expression
 from cnncalc.render.terminal import Line, put
 from cnncalc.shapes import shape_text, sizes_text
 from cnncalc.solve import AxisAnswer, Choice, Solution, Solved
@@ -244,30 +247,43 @@ def _workings(choice: Choice, found: Solved) -> Iterator[Line]:
 
 def _working(one: Solution, found: Solved) -> Iterator[Line]:
     """The equation with its numbers: solved for the unknown where that is one and comes out whole, and as it stands."""
-    W, O, K, S, P, D = one.input, one.output, one.kernel_size, one.stride, one.padding, one.dilation
-    F, A = one.effective_kernel, one.output_padding
-    if D > 1:
-        yield Line(f"  F = D·(K − 1) + 1 = {D}·({K} − 1) + 1 = {F}")
+    given = {"W": one.input, "O": one.output, "S": one.stride, "P": one.padding, "F": one.effective_kernel}
+    given |= {"P_1": one.padding, "P_2": one.padding, "A": one.output_padding}
+    given |= {"K": one.kernel_size, "D": one.dilation}
+    if one.dilation > 1:
+        yield _equation(formulas.effective_kernel, given, "F")
     if found.transposed:
-        yield Line(f"  (W − 1)·S + F − 2·P + A = ({W} − 1)·{S} + {F} − 2·{P} + {A} = {O}")
+        yield _equation(formulas.output_size_transposed, given)
         return
-    if len(found.asked) == 1 and one.fit == "exact":
-        unknown = found.asked[0]
-        if unknown == "padding":
-            yield Line(f"  P = ((O − 1)·S + F − W) / 2 = (({O} − 1)·{S} + {F} − {W}) / 2 = {P}")
-        elif unknown == "kernel_size":
-            yield Line(f"  F = W + 2·P − (O − 1)·S = {W} + 2·{P} − ({O} − 1)·{S} = {F}")
-        elif unknown == "stride" and O > 1:
-            yield Line(f"  S = (W − F + 2·P) / (O − 1) = ({W} − {F} + 2·{P}) / ({O} − 1) = {S}")
-        elif unknown == "input":
-            yield Line(f"  W = (O − 1)·S + F − 2·P = ({O} − 1)·{S} + {F} − 2·{P} = {W}")
-    if one.fit == "ceil":
-        reach = f"min(⌈({W} − {F} + 2·{P}) / {S}⌉ + 1, ⌈({W} + {P}) / {S}⌉)"
-        yield Line(f"  min(⌈(W − F + 2·P) / S⌉ + 1, ⌈(W + P) / S⌉) = {reach} = {O}")
-        return
-    left, right = ("⌊", "⌋") if one.fit == "floor" else ("", "")
-    letters, numbers = "(W − F + 2·P) / S", f"({W} − {F} + 2·{P}) / {S}"
-    yield Line(f"  {left}{letters}{right} + 1 = {left}{numbers}{right} + 1 = {O}")
+    asked = found.asked[0] if len(found.asked) == 1 and one.fit == "exact" else ""
+    if asked in WANTED and (asked != "stride" or one.output > 1):
+        letter, wanted = WANTED[asked]
+        yield _equation(wanted, given, letter)
+    yield _equation(OUTPUTS[one.fit], given)
+
+
+# The formula for what is asked, with its letter, and the one for the output by how the division comes out.
+WANTED: dict[str, tuple[str, Callable[..., int]]] = {
+    "padding": ("P", formulas.padding_wanted),
+    "kernel_size": ("F", formulas.kernel_wanted),
+    "stride": ("S", formulas.stride_wanted),
+    "input": ("W", formulas.input_wanted),
+}
+OUTPUTS: dict[str, Callable[..., int]] = {
+    "exact": formulas.output_size_exact,
+    "floor": formulas.output_size,
+    "ceil": formulas.output_size_ceil,
+}
+
+
+def _equation(formula: Callable[..., int], given: dict[str, int], letter: str = "") -> Line:
+    """`P = (in letters) = (with numbers) = value`."""
+    names = letters(formula, len(signature(formula).parameters))
+    numbers = {name: given[name] for name in names}
+    written = in_letters(formula, len(names))
+    value = expression.number_text(formula(**numbers))
+    parts = [letter] if letter else []
+    return Line("  " + " = ".join([*parts, expression.text(written), expression.text(written, numbers), value]))
 
 
 # A network ------------------------------------------------------------------------------------------------------------

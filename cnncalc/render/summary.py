@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
+from cnncalc.messages import numbered, said, text
 from cnncalc.report import Remark, Report
 
 
@@ -21,72 +23,84 @@ class Sum(NamedTuple):
     terms: tuple[str, ...]
 
 
-def totals(report: Report) -> list[Total]:
+def totals(report: Report, language: str = "en") -> list[Total]:
     sums = report.totals
-    held = size_text(sums.activation_bytes // report.batch)
-    rows = [
-        Total("parameters", sums.parameters, f"{sums.weights:,} weights + {sums.biases:,} biases"),
-        Total("buffers", sums.buffers, "kept but not trained"),
-        Total("MACs", sums.macs, "multiply-accumulates an image, conv and dense"),
-        Total("multiplies", sums.multiplies, "multiplications an image, all layers"),
-        Total("activations", sums.activations, f"output values an image, {held}"),
-        Total("depth", sums.depth.layers, f"weighted layers deep{_sorts(sums.depth.sorts)}"),
+
+    def row(key: str, value: int, what: str = "", **parts: object) -> Total:
+        return Total(text(f"total.{key}", language), value, text(f"what.{what or key}", language, **parts))
+
+    held = size_text(sums.activation_bytes // report.batch, language)
+    sorts = [numbered(f"layers-of.{sort}", count, language) for sort, count in sums.depth.sorts.items()]
+    listed = text("separator", language).join(sorts)
+    return [
+        row("parameters", sums.parameters, weights=sums.weights, biases=sums.biases),
+        *([row("buffers", sums.buffers)] if sums.buffers else []),
+        row("macs", sums.macs),
+        row("multiplies", sums.multiplies),
+        row("activations", sums.activations, bytes=held),
+        row("depth", sums.depth.layers, "depth-of" if sorts else "depth", sorts=listed),
     ]
-    return [row for row in rows if row.value or row.name != "buffers"]
 
 
-def memory_title(report: Report) -> str:
-    return f"Memory in {report.dtype}, as textbooks count it"
+def memory_title(report: Report, language: str = "en") -> str:
+    return text("memory", language, dtype=report.dtype)
 
 
-def memory(report: Report) -> list[Sum]:
+def memory(report: Report, language: str = "en") -> list[Sum]:
     """The textbook's prediction of one image (and of the batch), and training of the batch."""
     least = report.totals.memory
+
+    def term(key: str, size: int, **parts: object) -> str:
+        return text(f"memory.{key}", language, size=size, **parts)
+
     pair = least.widest_pair // least.batch
-    parameters = f"{least.parameters:,} bytes of parameters"
-    which = f" (`{least.widest_layer}` and what it reads)" if least.widest_layer else ""
-    sums = [
-        Sum(
-            "predicting 1 image",
-            pair + least.parameters,
-            (f"{pair:,} bytes of two consecutive layers' outputs{which}", parameters),
-        )
-    ]
+    parameters = term("parameters", least.parameters)
+    outputs = term("pair-of", pair, layer=least.widest_layer) if least.widest_layer else term("pair", pair)
+    predicting = numbered("memory.predicting", 1, language)
+    sums = [Sum(predicting, pair + least.parameters, (outputs, parameters))]
     if least.batch > 1:
-        outputs = f"{least.widest_pair:,} bytes of two consecutive layers' outputs"
-        sums.append(Sum(f"predicting a batch of {least.batch:,}", least.prediction, (outputs, parameters)))
-    training = (f"{least.input:,} bytes of input", f"{least.outputs:,} bytes of every layer's output", parameters)
-    sums.append(Sum(f"training a batch of {least.batch:,}", least.training, training))
+        predicting = numbered("memory.predicting", least.batch, language)
+        sums.append(Sum(predicting, least.prediction, (term("pair", least.widest_pair), parameters)))
+    training = (term("input", least.input), term("outputs", least.outputs), parameters)
+    sums.append(Sum(text("memory.training", language, count=least.batch), least.training, training))
     return sums
 
 
-def sentences(report: Report) -> list[str]:
+def sentences(report: Report, language: str = "en") -> list[str]:
     """All of it, a sentence each."""
-    lines = [f"{row.name}: {row.value:,} ({row.what})" for row in totals(report)]
-    lines += [
-        f"{memory_title(report)}, {row.name}: {size_text(row.size)} = {' + '.join(row.terms)}" for row in memory(report)
+    lines = [
+        text("total-in-words", language, name=row.name, value=row.value, what=row.what)
+        for row in totals(report, language)
     ]
-    return lines + [remark_text(remark) for remark in report.remarks]
+    title = memory_title(report, language)
+    for row in memory(report, language):
+        added = f"{size_text(row.size, language)} = {' + '.join(row.terms)}"
+        lines.append(text("memory-in-words", language, title=title, name=row.name, sum=added))
+    return lines + [remark_text(remark, language) for remark in remarks(report, language)]
 
 
-def remark_text(remark: Remark) -> str:
+def remarks(report: Report, language: str = "en") -> list[Remark]:
+    """A report's remarks in a language."""
+    return [
+        replace(remark, message=said(remark.message, language), help=said(remark.help, language))
+        for remark in report.remarks
+    ]
+
+
+def remark_text(remark: Remark, language: str = "en") -> str:
     place = f" ({remark.place.file}:{remark.place.line})" if remark.place else ""
-    return f"{remark.severity}: {remark.message}{place}"
+    severity = text(f"severity.{remark.severity}", language)
+    return text("colon", language, name=severity, rest=f"{remark.message}{place}")
 
 
 def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def size_text(size: int) -> str:
+def size_text(size: int, language: str = "en") -> str:
     """`12,613,600 bytes (12.6 MB)`, exact and rounded; MB is 10^6 bytes."""
     for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
         if size >= 10**power:
-            tenths = (size * 10 + 10**power // 2) // 10**power
-            return f"{size:,} bytes ({tenths // 10:,}.{tenths % 10} {unit})"
-    return f"{size:,} bytes"
-
-
-def _sorts(sorts: dict[str, int]) -> str:
-    named = [counted(count, sort if sort != "dense" else "dense layer") for sort, count in sorts.items()]
-    return f": {', '.join(named)}" if named else ""
+            whole, tenths = divmod((size * 10 + 10**power // 2) // 10**power, 10)
+            return text("bytes-rounded", language, size=size, whole=whole, tenths=tenths, unit=unit)
+    return text("bytes", language, size=size)

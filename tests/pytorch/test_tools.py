@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from tools import TOOLS, Counts, measured, missing, printed_by_torchvision, torchvision_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -7,18 +7,17 @@ the tool's counts. `measured` runs one without a word from it, and puts back wha
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import io
 import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torchvision_operators import torchvision_operators
 
 Shape = tuple[int, ...]  # with the batch
 Counts = dict[str, int | float]
@@ -60,22 +59,6 @@ def _restore(scope: Any, before: dict[str, Any]) -> None:
 
 # What can be imported -------------------------------------------------------------------------------------------------
 
-_OPERATORS: list[torch.library.Library] = []  # defined for as long as this lives
-
-
-def _define_operators() -> None:
-    """torchvision registers shapes for two operators of its C++ library, which a torch of another build cannot load."""
-    found = importlib.util.find_spec("torchvision")
-    if _OPERATORS or found is None or found.origin is None:
-        return
-    try:
-        torch.ops.load_library(str(next(Path(found.origin).parent.glob("_C*.so"))))
-    except (OSError, RuntimeError, StopIteration):
-        library = torch.library.Library("torchvision", "DEF")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _OPERATORS.append(library)
-
 
 def missing(*modules: str) -> str | None:
     """Why the modules cannot be imported, or None where they can."""
@@ -83,7 +66,7 @@ def missing(*modules: str) -> str | None:
     for module in modules:
         try:
             with quiet():
-                _define_operators()
+                torchvision_operators()
                 importlib.import_module(module)
         except (ImportError, RuntimeError, OSError) as error:
             return f"{module} cannot be imported: {str(error).splitlines()[0]}"
@@ -225,7 +208,7 @@ def measured(tool: str, model: Callable[[], nn.Module], shape: Shape) -> Counts:
     No parameter is zero: torch's exporter drops a bias of zeros, of which a network that was never trained has many.
     """
     with quiet(), torch.no_grad():
-        _define_operators()
+        torchvision_operators()
         with torch.device("meta"):
             made = model()
         made = made.to_empty(device="cpu").eval()

@@ -20,8 +20,8 @@ def page(kind: str, **sizes: Any) -> list[str]:
 def test_one_unknown() -> None:
     assert page("conv", input=32, output=32, kernel_size=5, stride=1) == [
         "padding 2: exact",
-        "  P = ((O − 1)·S + F − W) / 2 = ((32 − 1)·1 + 5 − 32) / 2 = 2",
-        "  (W − F + 2·P) / S + 1 = (32 − 5 + 2·2) / 1 + 1 = 32",
+        "  P = ((O − 1)·S + F − W)/2 = ((32 − 1)·1 + 5 − 32)/2 = 2",
+        "  (W − F + 2·P)/S + 1 = (32 − 5 + 2·2)/1 + 1 = 32",
         "(taken for granted: dilation 1)",
     ]
 
@@ -39,7 +39,7 @@ def test_one_unknown() -> None:
             "conv",
             {"input": 227, "output": 55, "kernel_size": 11, "padding": 0},
             "stride 4: exact",
-            "S = (W − F + 2·P) / (O − 1) = (227 − 11 + 2·0) / (55 − 1) = 4",
+            "S = (W − F + 2·P)/(O − 1) = (227 − 11 + 2·0)/(55 − 1) = 4",
         ),
         (
             "conv",
@@ -75,13 +75,14 @@ def test_one_unknown() -> None:
             "max_pool",
             {"input": 112, "kernel_size": 3, "stride": 2, "rounding": "ceil"},
             "output 56: ceil, the last window reaches over the end",
-            "min(⌈(W − F + 2·P) / S⌉ + 1, ⌈(W + P) / S⌉) = min(⌈(112 − 3 + 2·0) / 2⌉ + 1, ⌈(112 + 0) / 2⌉) = 56",
+            "max(⌊(W − F + P_1 + P_2) / S⌋ + 1, min(⌈(W − F + P_1 + P_2) / S⌉ + 1, ⌈(W + P_1) / S⌉)) = "
+            "max(⌊(112 − 3 + 0 + 0) / 2⌋ + 1, min(⌈(112 − 3 + 0 + 0) / 2⌉ + 1, ⌈(112 + 0) / 2⌉)) = 56",
         ),
         (
             "conv_transpose",
             {"input": 3, "kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1},
             "output 6: exact",
-            "(W − 1)·S + F − 2·P + A = (3 − 1)·2 + 3 − 2·1 + 1 = 6",
+            "(W − 1)·S + F − P_1 − P_2 + A = (3 − 1)·2 + 3 − 1 − 1 + 1 = 6",
         ),
     ],
 )
@@ -102,7 +103,7 @@ def test_several_unknowns() -> None:
         "       3        1  floor, only padding is left over",
         "       1        0  floor, 112 of 224 positions stepped over",
         "The first of them:",
-        "  (W − F + 2·P) / S + 1 = (224 − 2 + 2·0) / 2 + 1 = 112",
+        "  (W − F + 2·P)/S + 1 = (224 − 2 + 2·0)/2 + 1 = 112",
         "  - conv: {out_channels: 64, kernel_size: 2, stride: 2}",
         "(taken for granted: dilation 1)",
         "(tried: kernel up to 4, padding less than the kernel)",

@@ -1,15 +1,8 @@
-"""Every word of an explanation, by key: what quantities, units, letters and formulas are called, and the whys.
-
-`text("unit.bytes")` is a word, `text("of-a-layer", layer="conv1")` a sentence with something put in. A language is a
-table of the same keys. What English says of a formula is the formula's docstring; another language has a `why.` key.
-"""
+"""The words in English. What it says of a formula is the formula's docstring."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from inspect import cleandoc
-
-ENGLISH = {
+WORDS: dict[str, str] = {
     # quantities
     "quantity.output": "output",
     "quantity.parameters": "parameters",
@@ -206,45 +199,113 @@ ENGLISH = {
     "nothing-to-count": "There is nothing of the kind in it.",
     "as-given": "No formula: the layer itself gives the sizes, or its input does.",
     "no-window": "Its units see parts of the input that are no window.",
+    "along": "{name}, {dimensions}",
     "sum": "sum over {count} layers, the largest first",
     "sum.1": "of one layer",
     "others": "{count} other layers",
     "comes-from": "{letter} = {value}: {source}",
     "letters": "Letters",
+    # punctuation
+    "separator": ", ",
+    "separator-of-clauses": "; ",
+    "separator-of-sentences": " ",
+    "stop": "{sentence}.",
+    # depth: the layers that are counted
+    "sort.convolution": "convolution",
+    "sort.dense": "dense",
+    "sort.subsampling": "subsampling",
+    "layers-of.convolution.1": "{count:,} convolution",
+    "layers-of.convolution": "{count:,} convolutions",
+    "layers-of.dense.1": "{count:,} dense layer",
+    "layers-of.dense": "{count:,} dense layers",
+    "layers-of.subsampling.1": "{count:,} subsampling",
+    "layers-of.subsampling": "{count:,} subsamplings",
+    # a table of layers
+    "column.layer": "layer",
+    "column.kind": "kind",
+    "column.inputs": "reads",
+    "column.input": "input",
+    "column.output": "output",
+    "column.parameters": "parameters",
+    "column.weights": "weights",
+    "column.biases": "biases",
+    "column.buffers": "buffers",
+    "column.macs": "MACs",
+    "column.multiplies": "multiplies",
+    "column.connections": "connections",
+    "column.neurons": "neurons",
+    "column.activations": "activations",
+    "column.bytes": "bytes",
+    "column.bytes-of-batch": "bytes, batch of {count:,}",
+    "column.field": "field",
+    "column.jump": "jump",
+    "column.start": "start",
+    "column.place": "place",
+    "total": "total",
+    "kind": "{kind} {title}",
+    "title.paths": "{count} paths",
+    "title.to-size": "to {sizes}",
+    "title.layers": "{count} layers",
+    "ends": "{inputs} -> {outputs}, {layers}",
+    "layers.1": "{count:,} layer",
+    "layers": "{count:,} layers",
+    "left-out": "(not shown at {width} columns: {names}; --columns chooses)",
+    # totals
+    "total.parameters": "parameters",
+    "total.buffers": "buffers",
+    "total.macs": "MACs",
+    "total.multiplies": "multiplies",
+    "total.operations": "operations",
+    "total.activations": "activations",
+    "total.depth": "depth",
+    "what.parameters": "{weights:,} weights + {biases:,} biases",
+    "what.buffers": "kept but not trained",
+    "what.macs": "multiply-accumulates an image, conv and dense",
+    "what.macs-of-one": "multiply-accumulates an image",
+    "what.multiplies": "multiplications an image, all layers",
+    "what.operations": "{count:,} {unit}",
+    "what.activations": "output values an image, {bytes}",
+    "what.activations-of-one.1": "output values an image; {bytes} an image",
+    "what.activations-of-one": "output values an image; {bytes} for a batch of {count:,}",
+    "what.depth": "weighted layers deep",
+    "what.depth-of": "weighted layers deep: {sorts}",
+    "total-in-words": "{name}: {value:,} ({what})",
+    # memory
+    "bytes": "{size:,} bytes",
+    "bytes-rounded": "{size:,} bytes ({whole:,}.{tenths} {unit})",
+    "memory": "Memory in {dtype}, as textbooks count it",
+    "memory-in-words": "{title}, {name}: {sum}",
+    "memory.predicting.1": "predicting 1 image",
+    "memory.predicting": "predicting a batch of {count:,}",
+    "memory.training": "training a batch of {count:,}",
+    "memory.pair": "{size:,} bytes of two consecutive layers' outputs",
+    "memory.pair-of": "{size:,} bytes of two consecutive layers' outputs (`{layer}` and what it reads)",
+    "memory.parameters": "{size:,} bytes of parameters",
+    "memory.input": "{size:,} bytes of input",
+    "memory.outputs": "{size:,} bytes of every layer's output",
+    "memory.torch": "what torch really holds: `cnncalc memory FILE --training`",
+    # remarks
+    "severity.warning": "warning",
+    "severity.note": "note",
+    "help": "help: {help}",
+    "more-remarks": "(and {count} more; --format json has them all)",
+    "remark.of-layer": "`{layer}`: {remark}",
+    "remark.of-layers": "`{layer}`: {remark} (and {count} more of this layer)",
+    "remark.channels-last": "this input has {channels} channels and is {first}x{second}: are the channels last here?",
+    "remark.channels-first": "this input has {channels} channels and is {first}x{second}: are the channels first here?",
+    "help.channels": "for {channels} channels write {hwc} or {chw}",
+    "remark.one-dimension": "this input has one dimension: {places} places of {channels} channels",
+    "help.one-dimension": "for a grey image write {places}x{channels}x1",
+    "remark.overwritten-value": "`{writer}` works in place: `{reader}` reads its output instead of `{value}`",
+    "help.overwritten-value": "remove `inplace: true` from `{writer}`",
+    "remark.unused-layer": "nothing uses the output of `{layer}`",
+    "help.unused-layer": "list it under `outputs:` if it is a result",
+    "remark.unused-input": "nothing uses the input `{input}`",
+    "remark.stride-exceeds-window": "no window reads {places}: the stride steps over them",
+    "remark.input-unread": "no window reads {places}",
+    "places.some": "{count} of {size} {unit}",
+    "places.last": "the last {count} of {size} {unit}",
+    "unit.frames": "frames",
+    "places.and": "{first} and {last}",
+    "places.of-dimension": "positions of dimension {position}",
 }
-CATALOGUES: dict[str, dict[str, str]] = {"en": ENGLISH}
-
-
-def text(key: str, language: str = "en", **parts: object) -> str:
-    """The words of a key, in English where a language lacks them; KeyError where English does, too."""
-    words = CATALOGUES[language].get(key)
-    words = ENGLISH[key] if words is None else words
-    return words.format(**parts) if parts else words
-
-
-def formula_name(formula: Callable[..., int], language: str = "en") -> str:
-    """What a formula is called: a catalogue's `formula.`, or the function's name in words."""
-    name = formula.__name__
-    return CATALOGUES[language].get(f"formula.{name}") or ENGLISH.get(f"formula.{name}") or name.replace("_", " ")
-
-
-def why(formula: Callable[..., int], language: str = "en") -> str:
-    """Why a formula holds and where it is from, in one line: the first sentence of its docstring."""
-    known = CATALOGUES[language].get(f"why.{formula.__name__}")
-    return known or cleandoc(formula.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
-
-
-def plain_letter(name: str) -> str:
-    """The letter that is explained: K for K_h, t for t_3, but E_in for itself."""
-    return name if f"letter.{name}" in ENGLISH else name.partition("_")[0]
-
-
-def letter(name: str, language: str = "en") -> str:
-    """What a letter stands for; KeyError for one that is not explained."""
-    return text(f"letter.{plain_letter(name)}", language)
-
-
-def dimension(position: int, rank: int, language: str = "en") -> str:
-    """Which spatial dimension: `height`."""
-    key = f"dimension.{rank}.{position + 1}"
-    return text(key, language) if key in ENGLISH else text("dimension", language, position=position + 1)
