@@ -1,4 +1,4 @@
-"""What layers and the language have to know of counting with sizes that are left open (`unknowns.py`): it may not go on.
+"""What layers and the language have to know of counting with open sizes (`unknowns.py`): that it may not go on.
 
 A module of its own, so that an ordinary analysis does not import that one.
 """

@@ -206,8 +206,8 @@ def test_check_sees_a_page_that_is_not(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(script, "DOCS", tmp_path)
-    assert list(script.PAGES) == ["layers.md", "formulas.md", "conventions.md"]
-    for late in ("layers.md, docs/formulas.md, docs/conventions.md", "conventions.md"):
+    assert list(script.PAGES) == ["layers.md", "formulas.md", "conventions.md", "questions.md"]
+    for late in ("layers.md, docs/formulas.md, docs/conventions.md, docs/questions.md", "conventions.md"):
         monkeypatch.setattr(sys, "argv", ["scripts/docs", "--check"])
         assert script.main() == 1
         assert capsys.readouterr().err == f"out of date: docs/{late}; run scripts/docs\n"

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 import cnncalc
-from cnncalc.diagnostics import DocumentError
+from cnncalc.diagnostics import DocumentError, Source
 from cnncalc.language.load import document_of
-from cnncalc.language.source import Source
 from cnncalc.symbolic import ClosedForm, ClosedForms, OutsideDomain, closed_forms, symbolic
 
 sympy = pytest.importorskip("sympy")
@@ -63,7 +62,7 @@ def test_the_receptive_field_of_n_kernels_of_k(n: int) -> None:
 
 
 def test_vgg16_in_height_and_width() -> None:
-    """Its convolutions take 15,346,630,656 MACs at 224x224 and grow with H·W; so does what the first dense layer reads."""
+    """Its convolutions take 15,346,630,656 MACs at 224x224 and grow with H·W, as the first dense layer does."""
     found = symbolic("vgg16", ["H=height*32", "W=width*32"])
     convolutions = 15_346_630_656 // (224 * 224)
     dense = 512 * 4096 // (32 * 32)  # a weight for each of (H / 32)·(W / 32)·512 inputs and 4,096 units
@@ -129,7 +128,7 @@ def values_tried(found: ClosedForms, count: int) -> list[dict[str, int]]:
 def ordinary(name: str, found: ClosedForms, values: dict[str, int]) -> cnncalc.Report | None:
     """The ordinary analysis with these values in the letters' places; None where it refuses them."""
     network = cnncalc.load(name)
-    sizes = {dimension: size for dimension, size in zip(("channels", "height", "width"), network.inputs[0].output)}
+    sizes = dict(zip(("channels", "height", "width"), network.inputs[0].output, strict=True))
     args = []
     for letter in found.letters:
         for place in letter.stands_for.split(" and "):
@@ -363,7 +362,7 @@ def test_a_document_that_cannot_be_is_refused_as_ever() -> None:
 
 @pytest.mark.parametrize("wrong", [{"batch": 0}, {"dtype": "float31"}])
 def test_a_batch_and_a_number_format(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="batch|number format"):
+    with pytest.raises(ValueError, match=r"batch|number format"):
         symbolic("lenet5", ["H=height"], **wrong)
 
 

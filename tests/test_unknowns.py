@@ -1,4 +1,4 @@
-"""Numbers that are not known: every branch that they take is taken by all that their domain allows, tried one by one."""
+"""Numbers that are not known: all that their domain allows takes the branches that they took, tried one by one."""
 
 from __future__ import annotations
 

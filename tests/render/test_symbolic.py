@@ -34,7 +34,11 @@ def times(*factors: Polynomial | int) -> Polynomial:
         (times(27, C, C), "27·C²", "27 \\cdot C^{2}"),
         (times(C, C, C, C, C, C, C, C, C, C, C, C), "C¹²", "C^{12}"),
         (times(9, C, C) + C, "9·C² + C", "9 \\cdot C^{2} + C"),
-        (times(2048, H, W) + constant(35597096), "2,048·H·W + 35,597,096", "2{,}048 \\cdot H \\cdot W + 35{,}597{,}096"),
+        (
+            times(2048, H, W) + constant(35597096),
+            "2,048·H·W + 35,597,096",
+            "2{,}048 \\cdot H \\cdot W + 35{,}597{,}096",
+        ),
         (times(H, W).scaled(Fraction(601, 2)), "601·H·W / 2", "\\frac{601 \\cdot H \\cdot W}{2}"),
         (times(64, H + constant(2), W + constant(2)), "64·(H + 2)·(W + 2)", None),
         (times(-3, H) + constant(5), "5 − 3·H", "5 - 3 \\cdot H"),
@@ -79,7 +83,7 @@ def test_conditions_are_said(unet: ClosedForms) -> None:
     asked = [line.text for line in lines(unet)][1:3]
     assert asked == [
         "S is input.height and input.width, 572 in the document: from 508 up",
-        "and where ⌊(S + 12) / 16⌋ + 3·⌊(S − 380) / 16⌋ = ⌊(S + 4) / 8⌋",
+        "and where ⌊(S + 12) / 16⌋ + 3·⌊(S + 4) / 16⌋ = ⌊(S + 4) / 8⌋ + 72",
     ]
     assert f"- {asked[1]}" in markdown(unet)
     assert "Where $\\left\\lfloor \\frac{S + 12}{16} \\right\\rfloor" in latex_document(unet)
