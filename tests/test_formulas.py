@@ -23,6 +23,9 @@ ROWS = [
     # AlexNet: (227 - 11)/4 + 1 = 55; and each of the other sizes from the rest, with 7x7 and stride 2 beside
     pytest.param(formulas.output_size_exact, {"W": 227, "F": 11, "P": 0, "S": 4}, 55, id="alexnet-exact"),
     pytest.param(formulas.output_size_exact, {"W": 7, "F": 3, "P": 1, "S": 2}, 4, id="exact-padded"),
+    # 11 and 5 on each side are 21; a window of 3 in steps of 3 stands 7 times
+    pytest.param(formulas.output_size_exact, {"W": 11, "F": 3, "P": 5, "S": 3}, 7, id="exact-padded-5"),
+    pytest.param(formulas.stride_wanted, {"W": 11, "F": 3, "P": 5, "O": 7}, 3, id="stride-padded-5"),
     pytest.param(formulas.padding_wanted, {"O": 32, "S": 1, "F": 5, "W": 32}, 2, id="padding-keeps-32"),
     pytest.param(formulas.padding_wanted, {"O": 4, "S": 2, "F": 3, "W": 7}, 1, id="padding-stride-2"),
     pytest.param(formulas.kernel_wanted, {"W": 227, "P": 0, "O": 55, "S": 4}, 11, id="alexnet-kernel"),

@@ -121,6 +121,15 @@ def numbers_of(function: Callable[..., int], sizes: list[int], rest: int) -> tup
     by_name = dict(zip(names, range(count), strict=False))
     if function is formulas.channels_to_positions or function is formulas.rest_size:
         numbers[0] *= readings.product(*numbers[1:])
+    if function is formulas.output_size_exact:
+        W, F, P, S = numbers
+        numbers[0] = W * S + F - 2 * P
+    elif function is formulas.padding_wanted:
+        O, S, F, P = numbers
+        numbers[3] = (O - 1) * S + F - 2 * P
+    elif function is formulas.stride_wanted:
+        S, F, P, O = numbers
+        numbers[0], numbers[3] = S * O + F - 2 * P, O + 1
     for divided, parts in (("C_all", "G"), ("N_all", "G"), ("E", "N"), ("C", "m"), ("W", "u")):
         if divided in by_name and parts in by_name:
             numbers[by_name[divided]] *= numbers[by_name[parts]]
