@@ -422,6 +422,9 @@ def test_expressions(text: str) -> None:
 
 
 def has_value(expression: Expression, names: dict[str, Any]) -> bool:
+    """With these names; a document refuses any other, even where `and` would not look at it."""
+    if not expression.names.keys() <= names.keys():
+        return False
     try:
         expression.evaluate(names)
     except ExpressionError:
