@@ -7,6 +7,7 @@ A page is read from top to bottom in a folder of its own:
 - console: `$ cnncalc ...`, then all that it writes; a line `...` stands for any lines.
 - sh: lines that begin with `cnncalc` have to succeed.
 - python: a doctest.
+- text: what a command printed, on pages that scripts/docs writes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 import cnncalc
 from cnncalc.cli import main
@@ -34,6 +36,8 @@ from cnncalc.render.columns import COLUMNS
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = PAGES[0].read_text("utf-8")
+
+WRITTEN_WITH_OUTPUT = ["questions.md"]  # `scripts/docs --check` runs their commands
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"# (\S+\.yaml)\n")
@@ -131,6 +135,8 @@ def test_blocks(
             shell.session(block)
         elif block.language == "sh":
             shell.script(block)
+        elif block.language == "text":
+            assert page.name in WRITTEN_WITH_OUTPUT, f"{block.where}: nobody checks a text block"
         else:
             assert block.language == "python", f"{block.where}: nobody checks a {block.language} block"
             test = doctest.DocTestParser().get_doctest(block.text, names, block.where, page.name, 0)
@@ -215,6 +221,41 @@ def test_check_sees_a_page_that_is_not(
         assert script.main() == 0
         (tmp_path / "conventions.md").write_text("as it was before")
     assert (tmp_path / "layers.md").read_text("utf-8") == script.layers()
+
+
+def test_the_questions_page_shows_how(script: ModuleType) -> None:
+    """Every number of every answer stands in what the commands print or is worked out beside it."""
+    page = (ROOT / "docs" / "questions.md").read_text("utf-8").replace(",", "")
+    asked = yaml.safe_load(script.QUESTIONS.read_text("utf-8"))["questions"]
+    sections = dict(re.findall(r"^\*\*([\w-]+)\.\*\* .*\n((?:.+\n)+?)(?=\n|\Z)", page, re.MULTILINE))
+    assert set(sections) == {question["id"] for question in asked}
+    number = re.compile(r"\d+(?:\.\d+)?")
+    for question in asked:
+        working = set(number.findall(sections[question["id"]].partition("** by ")[2]))
+        assert set(number.findall(str(question["answer"]))) <= working, question["id"]
+
+
+def test_the_questions_page_says_which_keys_are_wrong(script: ModuleType) -> None:
+    asked = yaml.safe_load(script.QUESTIONS.read_text("utf-8"))["questions"]
+    disputed = [question for question in asked if question["status"] == "published-disputed"]
+    assert disputed
+    for question in disputed:
+        told = script._question(question, False, Path())
+        assert f"The published key is wrong: {question['published_answer']}." in told
+        assert f"{question['note'][1:]}." in told
+
+
+def test_working_is_what_is_printed_without_the_whys(script: ModuleType) -> None:
+    printed = ["a: 5", "  x = 2 + 3 = 5", "    Why.", "", "b: 3", "  M = sum over 2 layers", "      2  c", "    + 1  d"]
+    assert list(script._without_whys(printed)) == [line for line in printed if line not in ("", "    Why.")]
+    assert list(script._without_whys(printed[:3])) == ["  x = 2 + 3 = 5"]
+    much = ["a: 9", *[f"  x_{n} = {n}" for n in range(5)], "  M = sum over 2 layers, the largest first", "      2  c"]
+    assert list(script._without_whys(much)) == much[1:6]
+
+
+def test_a_question_whose_command_fails_is_not_written(script: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="window-exceeds-input"):
+        script._working("analyze '5x5x1 -> CONV7-1 p0'", tmp_path)
 
 
 def test_the_limits_are_those_of_the_code() -> None:
