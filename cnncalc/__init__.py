@@ -11,7 +11,8 @@ from __future__ import annotations
 from cnncalc.analysis import analyze
 from cnncalc.diagnostics import Diagnostic, DocumentError
 from cnncalc.graph import Input, Network, Node
-from cnncalc.language.load import load, loads
+from cnncalc.language.load import loads
+from cnncalc.models import load
 from cnncalc.passes.receptive_field import receptive_fields
 from cnncalc.report import Report, json_schema
 

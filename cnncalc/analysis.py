@@ -210,6 +210,7 @@ def _totals(network: Network, layers: list[LayerReport], batch: int, dtype: str)
         activation_bytes=formulas.tensor_bytes(activations, DTYPE_BYTES[dtype], batch),
         input_elements=sum_of([formulas.input_elements(*value.output) for value in network.inputs]),
         connections=sum_of([row.connections for row in layers]),
+        unknown=sum([bool(node.facts.unknown) for node in network.nodes]),
         depth=DepthReport(deep.layers, deep.sorts),
         memory=MemoryReport(
             model="textbook",

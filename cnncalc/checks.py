@@ -13,7 +13,7 @@ from cnncalc.analysis import analyze
 from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Note, did_you_mean, near, quoted
 from cnncalc.expectations import Expectation, Run
 from cnncalc.graph import Network, Value
-from cnncalc.language.load import load
+from cnncalc.models import load
 from cnncalc.passes.memory import every_output, liveness, textbook
 from cnncalc.report import LayerReport, Report
 from cnncalc.shapes import sizes_text

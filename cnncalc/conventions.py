@@ -42,7 +42,10 @@ LAYER_NORM = frozenset({"layer_norm"})
 NORMS = BATCH_NORM | INSTANCE_NORM | GROUP_NORM | LAYER_NORM
 
 # What torch has no module for: a document that has one of these stands for code that nobody but its author knows.
-OWN_CODE = frozenset({"locally_connected", "rbf", "subsample", "depth_pool", "maxout", "l2_norm", "scale", "drop_path"})
+OWN_CODE = frozenset(
+    {"locally_connected", "rbf", "subsample", "depth_pool", "maxout", "l2_norm", "scale", "drop_path"}
+    | {"arithmetic", "function", "reduce"}
+)
 
 
 # The ledger, with what lies around each line --------------------------------------------------------------------------
@@ -195,10 +198,15 @@ class Convention:
         return {kind: [term for term in self.terms if term.kinds is None or kind in term.kinds] for kind in KINDS}
 
     def terms_of(self, entry: Entry) -> Iterable[Term]:
-        return self._by_kind[entry.kind]
+        return self._by_kind.get(entry.kind, ())
 
     def is_silent_on(self, entry: Entry) -> bool:
-        """Whether it says nothing of a line; of convolutions with a table of connections no tool does."""
+        """Whether it says nothing of a line; of convolutions with a table of connections no tool does.
+
+        Of an operator that is no kind nobody knows.
+        """
+        if entry.node.facts.unknown:
+            return True
         if not self.silent:
             return False
         by_hand = getattr(entry.node.layer, "connections", None) is not None

@@ -227,7 +227,10 @@ def with_activations_in_place(network: Network, setup: Setup) -> Network | None:
     chosen = {
         node
         for node in network.nodes
-        if "inplace" in type(node.layer).fields and not node.layer.shares_input and isinstance(node.inputs[0], Node)
+        if "inplace" in type(node.layer).fields
+        and len(node.inputs) == 1
+        and not node.layer.shares_input
+        and isinstance(node.inputs[0], Node)
     }
     readers: dict[Value, int] = {}
     for node in network.nodes:
@@ -242,7 +245,7 @@ def with_activations_in_place(network: Network, setup: Setup) -> Network | None:
             peak(changed, setup, _least_batch(network, setup))
         except DocumentError as refusal:
             needing = refusal.diagnostics[0].message
-            blamed = {node for node in chosen if any(f"`{value.name}`" in needing for value in node.inputs)}
+            blamed = {node for node in chosen if any(f"`{value.name}`" in needing for value in (node, *node.inputs))}
             if not blamed:
                 return None
             chosen -= blamed

@@ -299,6 +299,18 @@ def element_parameters(E_in: int) -> int:
     return E_in
 
 
+@formula("values")
+def last_axis_parameters(W: int) -> int:
+    """One for each value along the last dimension (torch.nn.LayerNorm)."""
+    return W
+
+
+@formula("values")
+def tensor_elements(*n: int) -> int:
+    """As many as a tensor of these sizes holds."""
+    return product(*n)
+
+
 @formula("weights")
 def slopes(m: int) -> int:
     """Learned slopes: one, or one for each channel (He et al. 2015)."""
@@ -342,6 +354,12 @@ def transposed_macs(E_in: int, N: int, *K: int) -> int:
 def dense_macs(E_in: int, N: int) -> int:
     """A product for every weight."""
     return E_in * N
+
+
+@formula("MACs")
+def last_axis_macs(E: int, W: int) -> int:
+    """Each output sums a product for every value along the last dimension (torch.nn.Linear)."""
+    return E * W
 
 
 @formula("connections")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cnncalc.diagnostics import Span
+from cnncalc.diagnostics import Diagnostic, Span
 from cnncalc.expectations import Expectation
 from cnncalc.layers.base import Facts, Kind
 from cnncalc.shapes import Layout, Shape
@@ -31,6 +31,7 @@ class Node:
     span: Span | None  # where the layer is written
     uses: tuple[Span, ...] = ()  # where the blocks around it are used, the outermost first
     functional: bool = False  # called as a function in the code that it stands for, not a module of its own
+    shared: Node | None = None  # an earlier layer whose parameters this one uses, too; they are counted there
 
     @property
     def output(self) -> Shape:
@@ -56,6 +57,7 @@ class Network:
     source: str  # the document's name, as the user gave it
     expectations: tuple[Expectation, ...] = ()  # what the document expects of it
     output_names: tuple[str, ...] = ()  # of `outputs`, as the document lists them; none where it lists none
+    said: tuple[Diagnostic, ...] = ()  # remarks of an importer: how it read the network, what it left out
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

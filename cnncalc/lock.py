@@ -18,7 +18,7 @@ from cnncalc.diff import MAIN, Change, Diff, LayerChange, Spans, diff, percent_t
 from cnncalc.figures import SCHEMA_VERSION, Figures, document_name, figures
 from cnncalc.files import write
 from cnncalc.graph import Network
-from cnncalc.language.load import load
+from cnncalc.models import load
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -96,7 +96,11 @@ class MemoryReport:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over all layers; `activations` leaves out views and in-place layers, which make no tensor."""
+    """Sums over all layers; `activations` leaves out views and in-place layers, which make no tensor.
+
+    `unknown` is how many layers are operators whose work is in no count: MACs, multiplies and operations are then at
+    least what they say.
+    """
 
     layers: int
     parameters: int
@@ -113,6 +117,7 @@ class Totals:
     depth: DepthReport
     memory: MemoryReport
     counted: dict[str, int] = field(default_factory=dict)
+    unknown: int = 0
 
 
 @dataclass(slots=True)

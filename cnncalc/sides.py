@@ -18,10 +18,11 @@ from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Source, did
 from cnncalc.diff import Spans, spans
 from cnncalc.figures import Figures, figures
 from cnncalc.graph import Network
-from cnncalc.language.load import MAX_BYTES, MAX_EXTENDS, decoded, load, network_of
+from cnncalc.language.load import MAX_BYTES, MAX_EXTENDS, decoded, network_of
 from cnncalc.language.source import Mapping, Scalar, parse
 from cnncalc.lock import MAX_BYTES as MAX_LOCK
 from cnncalc.lock import from_text, read_lock
+from cnncalc.models import load
 
 GIT = "git:"
 LOCK = ".json"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cnncalc.checks import check
 from cnncalc.diagnostics import render
 from cnncalc.graph import Network
-from cnncalc.language.load import load
+from cnncalc.models import load
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -184,10 +184,25 @@ def batch_norm(draw: Draw, shape: Shape) -> Fields:
 
 
 def layer_norm(draw: Draw, shape: Shape) -> Fields:
-    fields: Fields = {"axes": draw(st.sampled_from(["all", "channels"]))}
+    fields: Fields = {"axes": draw(st.sampled_from(["all", "channels", "last"]))}
     maybe(draw, fields, "elementwise_affine", st.booleans())
     maybe(draw, fields, "bias", st.booleans())
     return fields
+
+
+def arithmetic(draw: Draw, shape: Shape) -> Fields:
+    fields: Fields = {"operation": draw(st.sampled_from(["add", "subtract", "multiply", "divide"]))}
+    if draw(st.booleans()):
+        fields["number"] = 2.0
+    else:
+        fields["shape"] = [draw(st.sampled_from([1, size])) for size in shape]
+        maybe(draw, fields, "trainable", st.booleans())
+    return fields
+
+
+def reduce(draw: Draw, shape: Shape) -> Fields:
+    axes = draw(st.lists(st.integers(0, len(shape) - 1), min_size=1, unique=True))
+    return {"by": draw(st.sampled_from(["sum", "mean", "max"])), "axes": sorted(axes), "keep": draw(st.booleans())}
 
 
 def nothing(draw: Draw, shape: Shape) -> Fields:
@@ -295,6 +310,9 @@ FIELDS: dict[str, Callable[[Draw, Shape], Fields | None]] = {
     "hard_sigmoid": nothing,
     "softmax": nothing,
     "log_softmax": nothing,
+    "arithmetic": arithmetic,
+    "function": lambda draw, shape: {"of": draw(st.sampled_from(["abs", "neg", "exp", "sqrt"]))},
+    "reduce": reduce,
     "dropout": nothing,
     "drop_path": lambda draw, shape: {"p": draw(st.sampled_from([0, 0.25]))},
     "flatten": nothing,

@@ -131,6 +131,9 @@ ROWS = [
     ),
     pytest.param(formulas.channel_parameters, {"C": 64}, 64, id="batch-norm-factors"),
     pytest.param(formulas.element_parameters, {"E_in": 2 * 3 * 4}, 24, id="layer-norm-factors"),
+    # torch.nn.LayerNorm(768) of ViT-B's 197 tokens, and their position embedding
+    pytest.param(formulas.last_axis_parameters, {"W": 768}, 768, id="layer-norm-of-tokens"),
+    pytest.param(formulas.tensor_elements, {"n_1": 197, "n_2": 768}, 151_296, id="vit-b-position-embedding"),
     pytest.param(formulas.slopes, {"m": 64}, 64, id="prelu-slopes"),
     pytest.param(formulas.parameters, {"M_w": 34_848, "M_b": 96}, 34_944, id="alexnet-shared-parameters"),
     pytest.param(
@@ -160,6 +163,8 @@ ROWS = [
         4 * 512 * 802_816,
         id="unet-up",
     ),
+    # ViT-B's first layer of an MLP: 768 to 3072 at each of 197 tokens
+    pytest.param(formulas.last_axis_macs, {"E": 197 * 3072, "W": 768}, 197 * 2_359_296, id="vit-b-mlp"),
     pytest.param(formulas.dense_macs, {"E_in": 32 * 32 * 3, "N": 4704}, 14_450_688, id="dense-against-conv"),
     # LeNet-5: C3 has 151,600 connections, C1 156 weights and biases at each of 28x28 places
     pytest.param(formulas.connections, {"Q": 150_000, "U": 1_600}, 151_600, id="lenet5-c3-connections"),

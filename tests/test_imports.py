@@ -136,7 +136,8 @@ ROWS = (
     ),
     ("layers",),
     ("graph",),
-    ("language",),
+    ("language", "onnx_import"),
+    ("models",),
     ("passes", "conventions"),
     ("eager",),
     (
@@ -163,7 +164,7 @@ ROWS = (
         "symbolic",
     ),
     ("",),  # the public API
-    ("pytorch", "testing"),
+    ("pytorch", "testing", "onnx_export"),
     ("render",),
     ("cli",),
     ("__main__",),
@@ -172,6 +173,7 @@ ROWS = (
 # Imports that point upwards, inside a function, and why.
 UPWARDS = {
     ("report", "render.html"): "a notebook asks the report itself for its table (`_repr_html_`)",
+    ("models", "pytorch.references"): "a model in Python is one of the places where networks come from",
 }
 
 # Imports that close a circle within a row, and why.
@@ -198,6 +200,8 @@ OTHERS = {
     "cli": {"typer", "rich"},
     "pytorch": {"torch"},
     "testing": {"torch"},
+    "onnx_import": {"onnx"},
+    "onnx_export": {"onnx", "numpy"},
 }
 
 

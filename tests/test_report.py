@@ -90,6 +90,7 @@ FIELDS = {
         "depth",
         "memory",
         "counted",
+        "unknown",
     ],
     "depth": ["layers", "sorts"],
     "memory": [

@@ -22,6 +22,7 @@ from cnncalc.cli.diff import diff
 from cnncalc.cli.explain import explain
 from cnncalc.cli.export import app as export
 from cnncalc.cli.fit import fit
+from cnncalc.cli.import_ import import_
 from cnncalc.cli.lock import lock
 from cnncalc.cli.memory import memory
 from cnncalc.cli.reference import kinds, zoo
@@ -59,6 +60,7 @@ app.command()(diff)
 app.command()(compare)
 app.command()(write)
 app.command()(convert)
+app.command("import")(import_)
 app.add_typer(export, name="export")
 app.command()(zoo)
 app.command()(kinds)

@@ -75,7 +75,8 @@ def analyze(
     """
     from cnncalc.analysis import analyze as analyzed
     from cnncalc.analysis import folded
-    from cnncalc.language.load import from_expression, load
+    from cnncalc.language.load import from_expression
+    from cnncalc.models import load
     from cnncalc.render.columns import chosen, with_conventions
 
     if dtype not in DTYPE_BYTES:

@@ -38,7 +38,7 @@ def count(
     from cnncalc.analysis import analyze as analyzed
     from cnncalc.counting import chosen, to_json, with_counts
     from cnncalc.counting import count as counted
-    from cnncalc.language.load import load
+    from cnncalc.models import load
 
     _check(conventions, training, freeze)
     if training:

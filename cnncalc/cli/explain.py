@@ -54,7 +54,7 @@ def explain(
     `cnncalc explain alexnet conv1` tells the usual ones and what a homework asks beside them.
     """
     from cnncalc.derivations import Explained
-    from cnncalc.language.load import load
+    from cnncalc.models import load
     from cnncalc.render import derivation as rendered
 
     if symbols:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -35,3 +36,53 @@ def torch_source(
     text, folder = read_source(file)
     origin = ", ".join([text.name, *settings])
     write(source(document_of(text, folder, settings), origin), output)
+
+
+class Numbers(StrEnum):
+    random = "random"
+    zeros = "zeros"
+
+
+@app.command("onnx")
+def onnx_model(
+    file: File,
+    output: Output = "-",
+    weights: Annotated[
+        Numbers, typer.Option(help="The numbers in the weights: random, the same ones each time, or zeros.")
+    ] = Numbers.random,
+    settings: Settings = [],  # noqa: B006
+) -> None:
+    """An ONNX file, for runtimes and viewers: layers by name, shapes of all values, a free batch.
+
+    It needs the package onnx. The weights take 4 bytes a parameter, and are in the file.
+    """
+    from cnncalc.models import load
+    from cnncalc.onnx_export import document
+
+    write(document(load(file, settings), weights.value), output)
+
+
+@app.command("mermaid")
+def mermaid(
+    file: File,
+    output: Output = "-",
+    settings: Settings = [],  # noqa: B006
+) -> None:
+    """A Mermaid flowchart, as Markdown pages draw it: shapes on the edges, blocks as subgraphs."""
+    from cnncalc.models import load
+    from cnncalc.render.mermaid import document
+
+    write(document(load(file, settings)), output)
+
+
+@app.command("dot")
+def dot(
+    file: File,
+    output: Output = "-",
+    settings: Settings = [],  # noqa: B006
+) -> None:
+    """A graph for Graphviz: `cnncalc export dot vgg16 | dot -Tsvg`."""
+    from cnncalc.models import load
+    from cnncalc.render.dot import document
+
+    write(document(load(file, settings)), output)

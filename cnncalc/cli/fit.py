@@ -53,7 +53,7 @@ def fit(
     even one image fits.
     """
     from cnncalc.fit import fit as found
-    from cnncalc.language.load import load
+    from cnncalc.models import load
     from cnncalc.units import memory_size
 
     setup = asked(training, optimizer, weight_decay, loss, freeze, checkpoint, dtype, amp, device)

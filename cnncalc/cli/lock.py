@@ -34,8 +34,9 @@ def lock(
     """
     from cnncalc.figures import figures
     from cnncalc.files import write
-    from cnncalc.language.load import load, names_expression
+    from cnncalc.language.load import names_expression
     from cnncalc.lock import beside, to_text
+    from cnncalc.models import load
 
     refuse_foreign(file)
     if output is None and (file == "-" or names_expression(file)):

@@ -45,8 +45,8 @@ def memory(
 
     Bytes are exact and for the whole batch. `cnncalc memory vgg16 --training --batch 32` reads a network of the zoo.
     """
-    from cnncalc.language.load import load
     from cnncalc.memory import memory as reported
+    from cnncalc.models import load
 
     mistakes = []
     if top is not None and format in (Format.json, Format.csv):

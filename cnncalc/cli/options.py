@@ -23,7 +23,8 @@ class Format(StrEnum):
 
 
 _DOCUMENT = (
-    "A document, `-` for standard input, the name of a network of the zoo, or one in one line: '32x32x3 -> FC-10'."
+    "A document, an ONNX file, `-` for standard input, the name of a network of the zoo, or one in one line: "
+    "'32x32x3 -> FC-10'."
 )
 File = Annotated[str, typer.Argument(metavar="FILE", help=_DOCUMENT, show_default=False)]
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help=_DOCUMENT, show_default=False)]

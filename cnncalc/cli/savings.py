@@ -26,7 +26,7 @@ def savings(
 
     1x1 bottlenecks, separable, grouped and factorised convolutions, stacks of small kernels, pools before dense layers.
     """
-    from cnncalc.language.load import load
+    from cnncalc.models import load
     from cnncalc.render import savings as rendered
     from cnncalc.savings import savings as found
 

@@ -82,7 +82,8 @@ def verify(
                 help='pip install "cnncalc[torch]"',
             )
         )
-    from cnncalc.language.load import load, zoo_names
+    from cnncalc.language.load import zoo_names
+    from cnncalc.models import load
     from cnncalc.render import verification as rendered
 
     names = [*(files or []), *(zoo_names() if whole_zoo else [])]

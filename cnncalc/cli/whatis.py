@@ -30,7 +30,7 @@ def whatis(
     Every convention of `cnncalc count` is tried, and parameters, activations and connections. Exits with 1 where none
     gives it, and names the nearest.
     """
-    from cnncalc.language.load import load
+    from cnncalc.models import load
     from cnncalc.published import figure as published
     from cnncalc.published import matches, to_json
 

@@ -28,6 +28,7 @@ from cnncalc.eager.views import (
     only,
     part,
     repeat_rows,
+    reshape,
     t,
     to_copy,
     transpose,
@@ -142,13 +143,18 @@ def _in_onednn(x: Tensor, weight: Tensor, sliding: Sliding) -> bool:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Rows [batch, in] times weight [out, in] transposed; each is kept if the other's gradient is wanted."""
+    """Rows [batch, in] times weight [out, in] transposed; each is kept if the other's gradient is wanted.
+
+    Where `x` has more dimensions, its places become rows once the weight is transposed.
+    """
     return _linear(*lowered(x, weight, bias))
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    (rows, features), out = x.shape, weight.shape[0]
     turned = t(weight)
+    if len(x.shape) > 2:
+        x = reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+    (rows, features), out = x.shape, weight.shape[0]
     made = x.like((rows, out))
     x.tick("mm" if bias is None else "addmm")
     kept = [x if turned.edge is not None else None, turned if x.edge is not None else None]

@@ -15,6 +15,7 @@ from typing import Any
 
 from cnncalc.eager import kernels, pointwise, views
 from cnncalc.eager.machine import Refused, Sizes, Tensor
+from cnncalc.eager.strides import contiguous
 from cnncalc.layers import KINDS
 from cnncalc.layers.base import per_axis, sides
 from cnncalc.layers.window import Axis
@@ -152,8 +153,21 @@ def _rows(windows: Tensor, rank: int) -> Tensor:
     return views.transpose(views.flatten(views.flatten(views.movedim(windows, 1, 1 + rank), 1 + rank), 1, rank), 0, 1)
 
 
+def _along_the_last(call: Call, x: Tensor) -> Tensor:
+    """All places as the rows of one matrix, and back; torch multiplies first and adds then, but for plain memory."""
+    bias = call["bias"]
+    if bias is not None and x.strides == contiguous(x.shape):
+        rows = views.view(x, (prod(x.shape[:-1]), x.shape[-1]))
+        return views.view(kernels.linear(rows, _weight(call), bias), call.output)
+    output = views.unsafe_view(kernels.linear(x, _weight(call), None), call.output)
+    return output if bias is None else pointwise.add_(output, bias)
+
+
 def linear(call: Call, x: Tensor) -> Tensor:
-    output = kernels.linear(views.flatten(x, 1) if len(x.shape) > 2 else x, _weight(call), call["bias"])
+    if not call.layer.flatten and len(x.shape) > 2:
+        return _fused(call, _along_the_last(call, x))
+    flat = views.flatten(x, 1) if len(x.shape) > 2 else x
+    output = kernels.linear(flat, _weight(call), call["bias"])
     return _fused(call, output)
 
 
@@ -325,7 +339,8 @@ def group_norm(call: Call, x: Tensor) -> Tensor:
 def layer_norm(call: Call, x: Tensor) -> Tensor:
     if call.layer.axes == "channels":
         return views.movedim(kernels.layer_norm(views.movedim(x, 1, -1), call["weight"], call["bias"], 1), -1, 1)
-    return kernels.layer_norm(x, call["weight"], call["bias"], len(x.shape) - 1)
+    dims = 1 if call.layer.axes == "last" else len(x.shape) - 1
+    return kernels.layer_norm(x, call["weight"], call["bias"], dims)
 
 
 def instance_norm(call: Call, x: Tensor) -> Tensor:
@@ -471,6 +486,64 @@ def channel_shuffle(call: Call, x: Tensor) -> Tensor:
     return views.flatten(views.transpose(split, 1, 2), 1, 2)
 
 
+# Arithmetic -----------------------------------------------------------------------------------------------------------
+
+_WITH_NUMBER: dict[str, Callable[[Tensor], Tensor]] = {
+    "add": pointwise.add_number,
+    "multiply": pointwise.multiply_by_number,
+    "divide": pointwise.divide_by_number,
+}
+_WITH_TENSOR: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "add": pointwise.add,
+    "subtract": pointwise.subtract,
+    "multiply": pointwise.multiply,
+    "divide": pointwise.divide,
+}
+_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "neg": pointwise.neg,
+    "abs": pointwise.absolute,
+    "exp": lambda x: pointwise.unary(x, "exp", "mul", "result"),
+    "log": lambda x: pointwise.unary(x, "log", "div"),
+}
+
+
+def arithmetic(call: Call, x: Tensor) -> Tensor:
+    name, own = call.layer.operation, call["weight"]
+    if own is None and name in _WITH_NUMBER and not call.layer.inplace:
+        return _WITH_NUMBER[name](x)
+    if own is not None and name in _WITH_TENSOR and not call.layer.inplace:
+        return _WITH_TENSOR[name](x, own)
+    return _without_gradient(call, x, name, call.layer.inplace)
+
+
+def function(call: Call, x: Tensor) -> Tensor:
+    name = call.layer.of
+    if name in _FUNCTIONS and not call.layer.inplace:
+        return _FUNCTIONS[name](x)
+    return _without_gradient(call, x, name, call.layer.inplace)
+
+
+def reduce_(call: Call, x: Tensor) -> Tensor:
+    dims, keep, by = [axis + 1 for axis in call.layer.over], call.layer.keep, call.layer.by
+    if by == "mean":
+        made = kernels.mean(x, dims, keep)
+    elif by == "max":
+        made = kernels.amax(x, dims, keep)
+    else:
+        made = _without_gradient(call, x, by, False, call.output if keep else None)
+    return made if len(made.shape) > 1 else views.unsqueeze(made, 1)
+
+
+def _without_gradient(call: Call, x: Tensor, operator: str, in_place: bool, shape: Sizes | None = None) -> Tensor:
+    """What an operator gives in prediction. Raises `Refused` in training, where its gradient would have to be known."""
+    if call.training and x.edge is not None:
+        layer = x.machine.layer
+        reason = f"what torch keeps to train `{operator}`, as in `{layer}`, is not known here"
+        raise Refused(layer, "gradient-not-known", reason, "leave out --training")
+    x.tick(operator)
+    return x if in_place else x.like(shape if shape is not None else call.output)
+
+
 # Merges ---------------------------------------------------------------------------------------------------------------
 
 
@@ -532,6 +605,10 @@ TABLE: dict[str, Callable[..., Tensor]] = {
     "hard_sigmoid": activation("hardsigmoid", "hardsigmoid_backward"),
     "softmax": lambda call, x: kernels.softmax(x),
     "log_softmax": lambda call, x: kernels.softmax(x, "_log_softmax"),
+    # arithmetic
+    "arithmetic": arithmetic,
+    "function": function,
+    "reduce": reduce_,
     # regularisation
     "dropout": dropout,
     "drop_path": drop_path,
@@ -548,7 +625,7 @@ TABLE: dict[str, Callable[..., Tensor]] = {
     "slice": slice,
     "identity": lambda call, x: x,
     # merges
-    "add": fold(pointwise.add),
+    "add": lambda call, *paths: reduce(pointwise.add_ if call.layer.inplace else pointwise.add, paths),
     "subtract": fold(pointwise.subtract),
     "multiply": fold(pointwise.multiply),
     "divide": fold(pointwise.divide),

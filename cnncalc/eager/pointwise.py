@@ -153,6 +153,13 @@ def add(a: Tensor, b: Tensor) -> Tensor:
     return made
 
 
+def add_(a: Tensor, b: Tensor) -> Tensor:
+    """a += b: keeps nothing, and makes nothing."""
+    a.tick("add_")
+    written_over(a, "AddBackward0", (b,), _to_both)
+    return a
+
+
 def _to_both(node: Node, gradients: Gradients) -> Gradients:
     gradient = only(gradients)
     return [gradient if node.wants(0) else None, gradient if node.wants(1) else None]

@@ -43,7 +43,9 @@ class _Run:
         self.width = DTYPE_BYTES[setup.dtype]
         self.leaves: dict[str, Leaf] = {}
         self.frozen = frozen(network, setup.frozen)
-        self.held = {node: self._held(node) for node in network.nodes}
+        self.held: dict[Node, dict[str, Tensor]] = {}
+        for node in network.nodes:
+            self.held[node] = self._held(node)
         self.machine.layer = ""
         self.inputs = [
             self.machine.tensor((setup.batch, *value.output), self.width, role="input", name=value.name)
@@ -75,7 +77,7 @@ class _Run:
 
     def _held(self, node: Node) -> dict[str, Tensor]:
         """A layer's parameters and buffers by name; the trained ones are leaves of the graph."""
-        held = {}
+        held = {} if node.shared is None else dict(self.held[node.shared])
         for parameter in node.facts.parameters:
             name = f"{node.name}.{parameter.name}"
             trained = parameter.role in ("weight", "bias")
@@ -141,6 +143,9 @@ class _Run:
 
     def _run(self, node: Node, values: dict[Value, Tensor]) -> None:
         self.machine.layer = node.name
+        if node.facts.unknown:
+            reason = f"what `{node.facts.unknown}` of `{node.name}` takes in memory is not known here"
+            raise Refused(node.name, "unknown-operator", reason, "`cnncalc analyze` shows what is known")
         call = Call(node.layer, self.held[node], (self.setup.batch, *node.output), self.setup.training)
         output = values[node] = TABLE[node.layer.kind](call, *[values[value] for value in node.inputs])
         if not output.storage.record.role:
@@ -188,7 +193,9 @@ class _Run:
 
     def _diagnosed(self, refusal: Refused) -> DocumentError:
         spans = {node.name: node.span for node in self.network.nodes}
-        message = f"torch refuses to {'train' if self.setup.training else 'run'} this: {refusal}"
+        known = refusal.code in ("unknown-operator", "gradient-not-known")
+        doing = "train" if self.setup.training else "run"
+        message = str(refusal) if known else f"torch refuses to {doing} this: {refusal}"
         return DocumentError(Diagnostic(refusal.code, message, spans.get(refusal.layer), help=refusal.help))
 
 

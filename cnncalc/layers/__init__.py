@@ -33,6 +33,7 @@ from cnncalc.layers.norm import (
     LocalResponseNorm,
     Scale,
 )
+from cnncalc.layers.pointwise import Arithmetic, Function, Reduce
 from cnncalc.layers.pool import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -104,6 +105,10 @@ LAYERS: tuple[type[Kind], ...] = (
     HardSigmoid,
     Softmax,
     LogSoftmax,
+    # arithmetic
+    Arithmetic,
+    Function,
+    Reduce,
     # regularisation
     Dropout,
     DropPath,

@@ -163,6 +163,7 @@ class Facts:
     activations: int
     reach: Reach
     remarks: tuple[Remark, ...]
+    unknown: str = ""  # an operator that no kind stands for: its work is in none of these counts
 
 
 class Aside(NamedTuple):

@@ -15,7 +15,7 @@ from cnncalc.layers.base import (
     Operations,
     Work,
 )
-from cnncalc.layers.fields import NonNegativeInt
+from cnncalc.layers.fields import Flag, NonNegativeInt
 from cnncalc.messages import told
 from cnncalc.shapes import Shape, elements
 
@@ -72,8 +72,32 @@ class Merge(Kind):
 
 
 class Add(Merge):
+    """The sum of its paths (a residual connection).
+
+    With `inplace: true` it is written over the first path's end, as `x += y` does.
+    """
+
     kind = "add"
     summary = "the sum of its paths (a residual connection)"
+    inplace: Flag = False
+
+    @property
+    def shares_input(self) -> bool:
+        return self.inplace
+
+    def output(self, inputs: tuple[Shape, ...]) -> Shape:
+        output = super().output(inputs)
+        if self.inplace and output != inputs[0]:
+            raise LayerError(
+                "sum-exceeds-first-path",
+                "a sum of {0} cannot be written over {1}, the end of path 1",
+                output,
+                inputs[0],
+                field="inplace",
+                sources=(0,),
+                help="put the largest path first, or leave out `inplace`",
+            )
+        return output
 
     def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
         return Operations(adds=joins(inputs, output))

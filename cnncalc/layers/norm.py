@@ -10,6 +10,7 @@ from cnncalc import formulas
 from cnncalc.layers.base import (
     EVERYTHING,
     POINTWISE,
+    UNTRACKED,
     Layer,
     LayerError,
     Operations,
@@ -119,12 +120,14 @@ class GroupNorm(Layer):
 
 
 class LayerNorm(Layer):
-    """Layer normalisation (Ba et al. 2016): over all values of an image, or over the channels of each place."""
+    """Layer normalisation (Ba et al. 2016): over all values of an image, over the channels of each place, or, as of
+    tokens, over the last dimension.
+    """
 
     kind = "layer_norm"
     main = "axes"
-    summary = "normalisation over everything (`axes: all`) or each place's channels (`axes: channels`)"
-    axes: Annotated[Literal["all", "channels"], choice("all", "channels")] = "all"
+    summary = "normalisation over everything (`axes: all`), each place's channels (`channels`), the `last` axis"
+    axes: Annotated[Literal["all", "channels", "last"], choice("all", "channels", "last")] = "all"
     eps: NonNegativeReal = 1e-5
     elementwise_affine: Flag = True
     bias: Flag = True
@@ -135,17 +138,23 @@ class LayerNorm(Layer):
         if self.axes == "all":
             count = formulas.element_parameters(formulas.input_elements(*input))
             return affine_parameters(input, count, self.bias)
-        return channel_parameters(input[0], self.bias)
+        if self.axes == "channels":
+            return channel_parameters(input[0], self.bias)
+        return affine_parameters(input[-1:], formulas.last_axis_parameters(input[-1]), self.bias)
 
     def operations(self, input: Shape, output: Shape) -> Operations:
         affine = Operations(multiplies=1, adds=int(self.bias)) if self.elementwise_affine else NOTHING
-        sets = 1 if self.axes == "all" else formulas.positions(*output[1:])
+        sets = (
+            1 if self.axes == "all" else formulas.positions(*(output[1:] if self.axes == "channels" else output[:-1]))
+        )
         return normalisation(formulas.output_elements(*output), sets, affine)
 
     def connection_count(self, input: Shape, output: Shape) -> int:
         return affine_uses(output, self.bias) if self.elementwise_affine else 0
 
     def reach(self, input: Shape, output: Shape) -> Reach:
+        if self.axes == "last" and len(input) > 1:
+            return UNTRACKED
         return EVERYTHING if self.axes == "all" else across_channels(input, all_of_them=True)
 
 

@@ -9,8 +9,11 @@ from cnncalc.shapes import shape_text
 
 
 def remarks(network: Network) -> list[Diagnostic]:
-    """Warnings and notes in the order of the document; equal remarks on one written layer are made once."""
-    return [*_inputs(network), *_layers(network), *_overwritten(network), *_unused(network)]
+    """Warnings and notes in the order of the document; equal remarks on one written layer are made once.
+
+    What an importer says of the network comes first.
+    """
+    return [*network.said, *_inputs(network), *_layers(network), *_overwritten(network), *_unused(network)]
 
 
 def _inputs(network: Network) -> list[Diagnostic]:

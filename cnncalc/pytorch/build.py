@@ -181,12 +181,11 @@ def locally_connected(layer: Any, input: Tensor) -> nn.Module:
 
 
 def linear(layer: Any, input: Tensor) -> nn.Module:
-    features = input[0].numel()
     return modules.Linear(
-        features,
+        input[0].numel() if layer.flatten else input.shape[-1],
         layer.out_features,
         layer.bias,
-        before=nn.Flatten() if input.dim() > 2 else None,
+        before=nn.Flatten() if layer.flatten and input.dim() > 2 else None,
         activation=_fused(layer),
     )
 
@@ -283,7 +282,8 @@ def group_norm(layer: Any, input: Tensor) -> nn.Module:
 def layer_norm(layer: Any, input: Tensor) -> nn.Module:
     if layer.axes == "channels":
         return modules.ChannelLayerNorm(input.shape[1], layer.eps, layer.elementwise_affine, layer.bias)
-    return nn.LayerNorm(input.shape[1:], layer.eps, layer.elementwise_affine, layer.bias)
+    over = input.shape[-1:] if layer.axes == "last" else input.shape[1:]
+    return nn.LayerNorm(over, layer.eps, layer.elementwise_affine, layer.bias)
 
 
 def instance_norm(layer: Any, input: Tensor) -> nn.Module:
@@ -297,6 +297,19 @@ def local_response_norm(layer: Any, input: Tensor) -> nn.Module:
 
 def scale(layer: Any, input: Tensor) -> nn.Module:
     return modules.Scale(input.shape[1], layer.init, layer.bias)
+
+
+# Arithmetic -----------------------------------------------------------------------------------------------------------
+
+
+def arithmetic(layer: Any, input: Tensor) -> nn.Module:
+    shape = (layer.shape,) if isinstance(layer.shape, int) else layer.shape
+    return modules.Arithmetic(layer.operation, layer.number, shape, layer.trainable, layer.inplace)
+
+
+def reduce(layer: Any, input: Tensor) -> nn.Module:
+    axes = (layer.axes,) if isinstance(layer.axes, int) else layer.axes
+    return modules.Reduce(layer.by, [axis + 1 for axis in axes], layer.keep)
 
 
 # Values moved about ---------------------------------------------------------------------------------------------------
@@ -377,6 +390,10 @@ TABLE: dict[str, Builder] = {
     "hard_sigmoid": lambda layer, *_: nn.Hardsigmoid(layer.inplace),
     "softmax": lambda layer, *_: nn.Softmax(dim=1),
     "log_softmax": lambda layer, *_: nn.LogSoftmax(dim=1),
+    # arithmetic
+    "arithmetic": arithmetic,
+    "function": lambda layer, *_: modules.Function(layer.of, layer.inplace),
+    "reduce": reduce,
     # regularisation
     "dropout": lambda layer, *_: nn.Dropout(layer.p, layer.inplace),
     "drop_path": lambda layer, *_: modules.DropPath(layer.p),
@@ -393,7 +410,7 @@ TABLE: dict[str, Builder] = {
     "slice": lambda layer, *_: modules.Slice(layer.start, layer.stop, layer.step, layer.axis),
     "identity": lambda layer, *_: nn.Identity(),
     # merges
-    "add": lambda layer, *_: modules.Fold(torch.add),
+    "add": lambda layer, *_: modules.Fold(Tensor.add_ if layer.inplace else torch.add),
     "subtract": lambda layer, *_: modules.Fold(torch.sub),
     "multiply": lambda layer, *_: modules.Fold(torch.mul),
     "divide": lambda layer, *_: modules.Fold(torch.div),
@@ -412,6 +429,8 @@ def _of_rank(of: dict[int, type[nn.Module]], input: Tensor) -> type[nn.Module]:
 
 def module_of(layer: Kind, *inputs: Tensor) -> nn.Module:
     """The torch module of one layer, for tensors of the given shapes; its parameters are on the meta device."""
+    if layer.kind not in TABLE:
+        raise ValueError(f"`{layer.title(())}` is an operator that only its own code can run")
     with torch.device("meta"):
         return TABLE[layer.kind](layer, *inputs)
 
@@ -472,6 +491,18 @@ class NetworkModule(Scope):
     def __init__(self, inputs: Sequence[str], parts: Sequence[Step | Segment], outputs: Sequence[int]) -> None:
         super().__init__()
         self.inputs, self.parts, self.outputs = tuple(inputs), tuple(parts), tuple(outputs)
+        self.shared: list[tuple[str, str]] = []  # a layer, and the earlier one whose parameters it uses
+
+    def share(self) -> None:
+        """Let layers have the parameters and buffers of those that they share them with."""
+        for name, owner in self.shared:
+            module, other = layer_of(self, name), layer_of(self, owner)
+            for key, parameter in other._parameters.items():
+                if module._parameters.get(key) is not None:
+                    module._parameters[key] = parameter
+            for key, buffer in other._buffers.items():
+                if module._buffers.get(key) is not None:
+                    module._buffers[key] = buffer
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         if len(inputs) != len(self.inputs):
@@ -557,6 +588,8 @@ def build(
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise TorchRefuses(node, str(error).split("\n")[0]) from error
         place(built, node.name, module)
+        if node.shared is not None:
+            built.shared.append((node.name, node.shared.name))
     return materialised(built.train(), device)
 
 
@@ -612,8 +645,10 @@ def _ends(readers: Sequence[tuple[Any, Any, Sequence[Any]]], stays: Sequence[Any
 def materialised(network: NetworkModule, device: str | torch.device) -> NetworkModule:
     """The network with its parameters on a device, drawn anew."""
     if torch.device(device).type == "meta":
+        network.share()
         return network
     network.to_empty(device=device)
+    network.share()
     for module in network.modules():
         reset = getattr(module, "reset_parameters", None)
         if reset is not None:

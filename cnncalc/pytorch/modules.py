@@ -365,6 +365,85 @@ class Scale(nn.Module):
         return output if self.bias is None else output + self.bias.view(shape)
 
 
+# Arithmetic -----------------------------------------------------------------------------------------------------------
+
+OPERATIONS: dict[str, Callable[[Tensor, Any], Tensor]] = {
+    "add": lambda x, other: x + other,
+    "subtract": lambda x, other: x - other,
+    "subtract_from": lambda x, other: other - x,
+    "multiply": lambda x, other: x * other,
+    "divide": lambda x, other: x / other,
+    "divide_into": lambda x, other: other / x,
+    "power": lambda x, other: x**other,
+    "minimum": lambda x, other: torch.clamp(x, max=other),
+    "maximum": lambda x, other: torch.clamp(x, min=other),
+}
+IN_PLACE = {"add": "add_", "subtract": "sub_", "multiply": "mul_", "divide": "div_", "power": "pow_"}
+
+
+class Arithmetic(nn.Module):
+    """Every element and a number, or a tensor of the module's own, trained or not."""
+
+    def __init__(
+        self, operation: str, number: float | None, shape: Sequence[int] | None, trainable: bool, inplace: bool
+    ) -> None:
+        super().__init__()
+        self.operation, self.number, self.inplace = operation, number, inplace
+        if shape is not None:
+            weight = torch.empty(shape)
+            if trainable:
+                self.weight = nn.Parameter(weight)
+            else:
+                self.register_buffer("weight", weight)
+            self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        if self.number is None:
+            nn.init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        other = self.weight if self.number is None else self.number
+        if self.inplace and self.operation in IN_PLACE:
+            output: Tensor = getattr(input, IN_PLACE[self.operation])(other)
+            return output
+        return OPERATIONS[self.operation](input, other)
+
+    def extra_repr(self) -> str:
+        return self.operation
+
+
+class Function(nn.Module):
+    """One of torch's functions of each element."""
+
+    def __init__(self, name: str, inplace: bool) -> None:
+        super().__init__()
+        self.name = f"{name}_" if inplace else name
+
+    def forward(self, input: Tensor) -> Tensor:
+        output: Tensor = getattr(input, self.name)()
+        return output
+
+    def extra_repr(self) -> str:
+        return self.name
+
+
+class Reduce(nn.Module):
+    """A sum, mean, maximum, minimum or length along dimensions."""
+
+    def __init__(self, by: str, dims: Sequence[int], keep: bool) -> None:
+        super().__init__()
+        self.by, self.dims, self.keep = by, list(dims), keep
+
+    def forward(self, input: Tensor) -> Tensor:
+        function = {"max": torch.amax, "min": torch.amin, "norm": torch.linalg.vector_norm}.get(self.by)
+        function = function or getattr(torch, self.by)
+        output: Tensor = function(input, dim=self.dims, keepdim=self.keep)
+        return output if output.dim() > 1 else output.unsqueeze(1)
+
+    def extra_repr(self) -> str:
+        return f"{self.by} over {self.dims}"
+
+
 # Activations and regularisation ---------------------------------------------------------------------------------------
 
 

@@ -236,6 +236,21 @@ def chained(layer: Any, step: Step) -> Tensor | None:
     return joined(layer, step)
 
 
+def normalised(layer: Any, step: Step) -> Tensor | None:
+    if layer.axes == "last" and not step.is_vector:
+        return None
+    return (all_values if layer.axes == "all" else all_channels)(layer, step)
+
+
+def broadcast(layer: Any, step: Step) -> Tensor | None:
+    """Each value alone, where a tensor of the network's own does not repeat it."""
+    return step.input if tuple(step.output[1:]) == tuple(step.input.shape[2:]) else None
+
+
+def reduced(layer: Any, step: Step) -> Tensor | None:
+    return all_channels(layer, step) if layer.axes == 0 and layer.keep else None
+
+
 STAND_IN: dict[str, StandIn] = {
     # windows
     "conv": windows,
@@ -247,7 +262,7 @@ STAND_IN: dict[str, StandIn] = {
     "subsample": windows,
     "conv_transpose": spread,
     # all of a map
-    "linear": dense,
+    "linear": lambda layer, step: dense(layer, step) if layer.flatten or step.is_vector else None,
     "rbf": dense,
     "adaptive_avg_pool": pooled("adaptive_avg_pool"),
     "adaptive_max_pool": pooled("adaptive_avg_pool"),
@@ -256,7 +271,7 @@ STAND_IN: dict[str, StandIn] = {
     "batch_norm": lambda layer, step: step.input if layer.track_running_stats else whole_map(layer, step),
     "instance_norm": lambda layer, step: step.input if layer.track_running_stats else whole_map(layer, step),
     "group_norm": lambda layer, step: (all_values if layer.num_groups == 1 else whole_map)(layer, step),
-    "layer_norm": lambda layer, step: (all_values if layer.axes == "all" else all_channels)(layer, step),
+    "layer_norm": normalised,
     # channels of a place
     "depth_pool": some_channels,
     "maxout": some_channels,
@@ -267,6 +282,9 @@ STAND_IN: dict[str, StandIn] = {
     "log_softmax": all_channels,
     # each value alone
     "scale": same,
+    "arithmetic": broadcast,
+    "function": same,
+    "reduce": reduced,
     "relu": same,
     "relu6": same,
     "leaky_relu": same,

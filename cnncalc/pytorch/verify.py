@@ -304,6 +304,8 @@ def _of_layer(node: Node, seen: _Layer, batch: int, width: int) -> list[Comparis
 
 
 def _of_parameters(node: Node, module: nn.Module, with_gradients: bool) -> list[Comparison]:
+    if node.shared is not None:
+        return []  # those of an earlier layer, and compared there
     parameters = dict(module.named_parameters())
     buffers = dict(module.named_buffers())
     trained = [parameter for parameter in node.facts.parameters if parameter.role in ("weight", "bias")]

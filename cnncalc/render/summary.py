@@ -29,14 +29,20 @@ def totals(report: Report, language: str = "en") -> list[Total]:
     def row(key: str, value: int, what: str = "", **parts: object) -> Total:
         return Total(text(f"total.{key}", language), value, text(f"what.{what or key}", language, **parts))
 
+    def at_least(total: Total) -> Total:
+        """With how many layers are in no count, if there are any."""
+        if not sums.unknown:
+            return total
+        return total._replace(what=numbered("what.at-least", sums.unknown, language, what=total.what))
+
     held = size_text(sums.activation_bytes // report.batch, language)
     sorts = [numbered(f"layers-of.{sort}", count, language) for sort, count in sums.depth.sorts.items()]
     listed = text("separator", language).join(sorts)
     return [
         row("parameters", sums.parameters, weights=sums.weights, biases=sums.biases),
         *([row("buffers", sums.buffers)] if sums.buffers else []),
-        row("macs", sums.macs),
-        row("multiplies", sums.multiplies),
+        at_least(row("macs", sums.macs)),
+        at_least(row("multiplies", sums.multiplies)),
         row("activations", sums.activations, bytes=held),
         row("depth", sums.depth.layers, "depth-of" if sorts else "depth", sorts=listed),
     ]

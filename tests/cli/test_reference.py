@@ -35,7 +35,7 @@ def test_kinds(run: Run) -> None:
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
     assert [line.split()[0] for line in lines] == list(KINDS)
-    assert len(lines) == 58
+    assert len(lines) == 61
     assert "max_pool             the largest value of each window" in lines
 
 
@@ -56,7 +56,8 @@ def test_kinds(run: Run) -> None:
             "  out_features  a positive whole number (required; `linear: VALUE` sets it)\n"
             "  bias          true or false (default true)\n"
             "  activation    the name of an activation (relu, relu6, leaky_relu, elu, selu, gelu, silu, mish, sigmoid, "
-            "tanh, softplus, hard_swish, hard_sigmoid, softmax, log_softmax) (default null)\n",
+            "tanh, softplus, hard_swish, hard_sigmoid, softmax, log_softmax) (default null)\n"
+            "  flatten       true or false (default true)\n",
         ),
     ],
 )

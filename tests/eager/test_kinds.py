@@ -25,6 +25,7 @@ from random_networks import documents
 
 X = 3 * 12 * 6 * 9  # values that come in
 PLACES = 3 * 6 * 9  # places of all images
+ROWS_OF_CHANNELS = 3 * 12 * 6  # of 9 values each
 F, I, N = 4, 8, 8  # bytes of a float32, an int64 index, a Python number
 
 # kind, layers, bytes that it keeps, bytes live beyond parameters and input at the peak of prediction
@@ -80,6 +81,14 @@ ROWS = [
     ),
     pytest.param("linear", "{linear: 10}", X * F, (X + 30) * F, id="linear"),
     # The differences to 10 centers are kept, and squared.
+    # Along the last dimension: 10 outputs a row.
+    pytest.param(
+        "linear",
+        "{linear: {out_features: 10, flatten: false}}",
+        X * F,
+        (X + 10 * ROWS_OF_CHANNELS) * F,
+        id="linear-of-rows",
+    ),
     pytest.param("rbf", "{rbf: 10}", 10 * X * F, (X + 2 * 10 * X) * F, id="rbf"),
     # Input and int64 indices; [2, 4] outputs a channel. The indices are made in prediction, too.
     pytest.param(
@@ -144,6 +153,14 @@ ROWS = [
         (2 * X + 2 * PLACES) * F,
         id="layer_norm-of-channels",
     ),
+    # a row of a channel
+    pytest.param(
+        "layer_norm",
+        "{layer_norm: {axes: last}}",
+        (X + 2 * ROWS_OF_CHANNELS) * F,
+        (2 * X + 2 * ROWS_OF_CHANNELS) * F,
+        id="layer_norm-of-rows",
+    ),
     # a channel of an image
     pytest.param("instance_norm", "instance_norm", (X + 2 * 36) * F, (2 * X + 2 * 36) * F, id="instance_norm"),
     # The input, the squares with 4 channels of padding, what the power is of, and the divisor; a number. In prediction
@@ -176,6 +193,11 @@ ROWS = [
     pytest.param("hard_sigmoid", "hard_sigmoid", X * F, 2 * X * F, id="hard_sigmoid"),
     pytest.param("softmax", "softmax", X * F, 2 * X * F, id="softmax"),
     pytest.param("log_softmax", "log_softmax", X * F, 2 * X * F, id="log_softmax"),
+    # The number that is multiplied by; the result of exp; nothing, but the gradient is expanded from a value a channel.
+    pytest.param("arithmetic", "{arithmetic: {number: 0.5}}", N, 2 * X * F + N, id="arithmetic"),
+    pytest.param("arithmetic", "{arithmetic: {operation: add, shape: [12, 1, 1]}}", 0, 2 * X * F, id="arithmetic-add"),
+    pytest.param("function", "{function: exp}", X * F, 2 * X * F, id="function"),
+    pytest.param("reduce", "{reduce: {by: mean, axes: [1, 2]}}", 0, (X + 36) * F, id="reduce"),
     # In place: the result is the input's memory; where the formula needs the input, a copy of it is kept.
     pytest.param("relu", "{relu: {inplace: true}}", X * F, X * F, id="relu-in-place"),
     pytest.param("leaky_relu", "{leaky_relu: {inplace: true}}", X * F, X * F, id="leaky_relu-in-place"),

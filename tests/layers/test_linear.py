@@ -46,6 +46,23 @@ ROWS = [
         id="flattens-a-map-with-softmax",
     ),
     pytest.param(
+        "linear",
+        {"out_features": 10, "flatten": False},
+        (4, 3, 5),
+        {
+            "output": (4, 3, 10),
+            "parameters": {"weight": (10, 5), "bias": (10,)},
+            "weights": 50,
+            "biases": 10,
+            "macs": 12 * 50,  # twelve places
+            "multiplies": 600,
+            "adds": 600 + 120,
+            "connections": 600 + 120,
+            "activations": 120,
+        },
+        id="along-the-last-dimension",
+    ),
+    pytest.param(
         "rbf",
         {"out_features": 10},
         (84,),

@@ -88,7 +88,11 @@ FIELDS: dict[str, list[Fields]] = {
         {"out_channels": 2, "kernel_size": 3, "stride": 2},
         {"out_channels": 2, "kernel_size": 2, "padding": "same", "dilation": 2, "bias": False},
     ],
-    "linear": [{"out_features": 5}, {"out_features": 5, "bias": False, "activation": "softmax"}],
+    "linear": [
+        {"out_features": 5},
+        {"out_features": 5, "flatten": False},
+        {"out_features": 5, "bias": False, "activation": "softmax"},
+    ],
     "rbf": [{"out_features": 5}, {"out_features": 5, "trainable": True}],
     "max_pool": [
         {"kernel_size": 2},
@@ -111,7 +115,13 @@ FIELDS: dict[str, list[Fields]] = {
     "maxout": [{"pieces": 3}],
     "batch_norm": [{}, {"affine": False}, {"track_running_stats": False}, {"momentum": None}],
     "group_norm": [{"num_groups": 3}, {"num_groups": 2, "affine": False}],
-    "layer_norm": [{}, {"axes": "channels"}, {"bias": False}, {"axes": "channels", "elementwise_affine": False}],
+    "layer_norm": [
+        {},
+        {"axes": "channels"},
+        {"axes": "last"},
+        {"bias": False},
+        {"axes": "channels", "elementwise_affine": False},
+    ],
     "instance_norm": [{}, {"affine": True, "track_running_stats": True}],
     "local_response_norm": [{"size": 5}],
     "l2_norm": [{}],
@@ -121,6 +131,12 @@ FIELDS: dict[str, list[Fields]] = {
     "leaky_relu": [{"negative_slope": 0.2}],
     "elu": [{"alpha": 0.5}],
     "softplus": [{"beta": 2.0, "threshold": 10.0}],
+    "arithmetic": [
+        {"number": 2.0},
+        *[{"operation": name, "number": 2.0} for name in ("add", "subtract_from", "divide_into", "power", "minimum")],
+    ],
+    "function": [{"of": "exp"}, {"of": "rsqrt"}],
+    "reduce": [{}, {"by": "max", "axes": (0, 1)}, {"by": "norm", "keep": False}, {"by": "sum", "axes": 1}],
     "dropout": [{"p": 0.5}],
     "drop_path": [{"p": 0.5}],
     "reshape": [{"shape": (2, -1)}, {"shape": -1}],
@@ -140,6 +156,10 @@ BY_RANK: dict[str, Callable[[int], list[Fields]]] = {
         {"kernel_size": (1, 2, 3)[:rank], "stride": 1, "padding": ((0, 0), (1, 0), (0, 1))[:rank]}
     ],
     "avg_pool": lambda rank: [{"kernel_size": (2, 2, 3)[:rank], "padding": ((1, 0),) * rank, "rounding": "ceil"}],
+    "arithmetic": lambda rank: [
+        {"operation": "add", "shape": (6, *[1] * rank)},
+        {"operation": "divide", "shape": (1, *[1] * rank), "trainable": False},
+    ],
     "permute": lambda rank: [{"dims": tuple(reversed(range(rank + 1)))}],
     "upsample": lambda rank: [
         {"scale_factor": 2, "mode": ("linear", "bilinear", "trilinear")[rank - 1], "align_corners": corners}
@@ -147,6 +167,7 @@ BY_RANK: dict[str, Callable[[int], list[Fields]]] = {
     ],
     "crop": lambda rank: [{"sides": ((0, 1), (2, 0), (1, 1))[:rank]}],
 }
+NEEDED: dict[str, Fields] = {"arithmetic": {"number": 2.0}, "function": {"of": "exp"}}
 MAPS: dict[int, Shape] = {1: (6, 7), 2: (6, 5, 8), 3: (6, 5, 6, 7)}
 VECTORS = {
     *("linear", "rbf", "depth_pool", "maxout", "batch_norm", "group_norm", "layer_norm", "local_response_norm"),
@@ -165,7 +186,7 @@ def cases() -> list[Any]:
         if kind in VECTORS:
             found.append((kind, FIELDS.get(kind, [{}])[0], (6,), "vector"))
         if "inplace" in spec.fields:
-            found.append((kind, {"inplace": True}, MAPS[2], "inplace"))
+            found.append((kind, {**NEEDED.get(kind, {}), "inplace": True}, MAPS[2], "inplace"))
     return [
         pytest.param(kind, fields, (shape,) * (3 if issubclass(KINDS[kind], Merge) else 1), id=f"{kind}-{which}")
         for kind, fields, shape, which in found
@@ -196,7 +217,8 @@ def test_shape_and_parameters_are_the_engines(kind: str, fields: Fields, inputs:
 @pytest.mark.parametrize("inplace", [True, False])
 def test_inplace_is_torchs(kind: str, inplace: bool) -> None:
     input = torch.rand(2, 3)
-    output = module_of(KINDS[kind](inplace=inplace), input)(input)
+    inputs = [input, torch.rand(2, 3)] if issubclass(KINDS[kind], Merge) else [input]
+    output = module_of(KINDS[kind](**NEEDED.get(kind, {}), inplace=inplace), *inputs)(*inputs)
     assert (output.data_ptr() == input.data_ptr()) is inplace
 
 

@@ -446,8 +446,11 @@ def layer_norm(site: Site) -> Made:
     options = site.option("eps", 1e-5), site.option("elementwise_affine", True), site.option("bias", True)
     if not site.rank:
         return Made(call("nn.LayerNorm", site.in_channels(), *options))
-    if site.one(site.each("axes")) == "channels":
+    axes = site.one(site.each("axes"))
+    if axes == "channels":
         return Made(call("ChannelLayerNorm", site.in_channels(), *options))
+    if axes == "last":
+        return Made(call("nn.LayerNorm", site.write("size", [shape[-1] for shape in site.inputs]), *options))
     shape = site.shape()
     written = site.write("shape", [*site.inputs], None if shape is None else ast.Tuple(shape))
     return Made(call("nn.LayerNorm", written, *options))

@@ -1,0 +1,332 @@
+"""A trace becomes nodes: each operator is looked up in the table, and what it holds becomes its parameters."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from cnncalc import formulas
+from cnncalc.diagnostics import Diagnostic, DocumentError
+from cnncalc.graph import Input, Node, Value
+from cnncalc.layers import Kind, Merge
+from cnncalc.layers.base import Facts, LayerError, Parameter, Role, sum_of
+from cnncalc.layers.norm import Scale
+from cnncalc.layers.pointwise import Arithmetic
+from cnncalc.layers.unknown import Unknown
+from cnncalc.pytorch.capture.modules import WHOLE
+from cnncalc.pytorch.capture.operators import TABLE, Call, NoKind, is_value
+from cnncalc.pytorch.capture.trace import Held, Origin, Trace
+from cnncalc.shapes import Shape
+
+Stack = Sequence[tuple[str, str, str]]  # of modules around a call, outermost first: key of the call, path, class
+
+
+@dataclass(slots=True)
+class Made:
+    """Where a node comes from: its call's modules, and the parameters and buffers that it reads."""
+
+    stack: Stack
+    origins: tuple[Origin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """One of several results of an operator: a layer is made of it when it is read."""
+
+    node: fx.Node
+    call: Call
+    result: Any
+    shape: Shape
+
+
+class Walk:
+    """Carries out a trace, operator by operator."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.nodes: list[Node] = []
+        self.made: dict[Node, Made] = {}
+        self.values: dict[fx.Node, Any] = {}
+        self.owners: dict[str, Node] = {}  # of parameters and buffers, the layer that counts them
+        self.unknown: dict[str, str] = {}  # operators without a kind, and why
+        self.known_facts: dict[Any, Facts] = {}
+        self.inputs: list[Input] = []
+        self.whole: dict[str, Any] = {}  # modules that are one layer whatever they do, and what came out of each call
+        self.batch = 0
+
+    def run(self) -> None:
+        for node in self.trace.graph.nodes:
+            if node.op == "placeholder":
+                self.values[node] = self.placeholder(node)
+            elif node.op == "get_attr":
+                self.values[node] = self.trace.holds.get(node.name)
+            elif node.op == "call_function":
+                self.values[node] = self.called(node)
+
+    def placeholder(self, node: fx.Node) -> Any:
+        if node.name in self.trace.holds:
+            return self.trace.holds[node.name]
+        value = node.meta.get("val")
+        if not isinstance(value, Tensor):
+            return value
+        sizes = tuple(map(int, value.shape))
+        if len(sizes) < 2:
+            message = f"the input `{node.name}` is {list(sizes)}: a batch of images has at least two dimensions"
+            raise DocumentError(Diagnostic("input-without-batch", message, help="give a batch: [1, 3, 224, 224]"))
+        self.batch = self.batch or sizes[0]
+        if sizes[0] != self.batch:
+            message = f"the inputs are batches of {self.batch} and of {sizes[0]}"
+            raise DocumentError(Diagnostic("batches-differ", message, help="give all inputs the same first size"))
+        input = Input(node.name, sizes[1:])
+        self.inputs.append(input)
+        return input
+
+    # One operator -----------------------------------------------------------------------------------------------------
+
+    def called(self, node: fx.Node) -> Any:
+        if node.target is operator.getitem:
+            if not node.users:
+                return None  # a piece that nothing reads is not cut off
+            source, place = node.args
+            return self.item(self.values[source], place)  # type: ignore[index, arg-type]
+        arguments = fx.node.map_arg(_named(node), lambda one: self.plain(self.values[one]))
+        values = [value for value in pytree.tree_leaves(list(arguments.values()), is_leaf=is_value) if is_value(value)]
+        result = node.meta.get("val")
+        if result is None:
+            return None  # an assertion of torch's
+        if not values:
+            return self.computed(arguments, result)
+        call = Call(arguments, self.shapes(result), lambda *parts, **more: self.layer(node, *parts, **more))
+        made = self.whole_module(node, call) or self.by_table(node, call)
+        if _base(node)[1] and node.args and isinstance(node.args[0], fx.Node):
+            self.values[node.args[0]] = made  # it writes over its input: who reads that later reads what it has written
+        return made
+
+    def item(self, source: Any, place: int) -> Any:
+        found = source[place]
+        if not isinstance(found, Later):
+            return found
+        made = self.placed(found.node, found.call, found.result, found.shape)
+        source[place] = made
+        return made
+
+    def plain(self, value: Any) -> Any:
+        """A value as an argument: of several results that are read together, every one."""
+        if isinstance(value, list):
+            return [self.item(value, place) for place in range(len(value))]
+        return value
+
+    def computed(self, arguments: Mapping[str, Any], result: Any) -> Any:
+        """What an operator makes of tensors that the module holds is held, too."""
+        held = [value for value in pytree.tree_leaves(list(arguments.values())) if isinstance(value, Held)]
+        origins = tuple(dict.fromkeys([origin for value in held for origin in value.origins]))
+        if isinstance(result, Tensor):
+            number = held[0].number if len(held) == 1 and len(arguments) == 1 else None
+            return Held(tuple(result.shape), origins, number)
+        if isinstance(result, (list, tuple)):
+            return [Held(tuple(one.shape), origins) if isinstance(one, Tensor) else one for one in result]
+        return result
+
+    def by_table(self, node: fx.Node, call: Call) -> Any:
+        name = _base(node)[0]
+        entry, count = TABLE.get(name), len(self.nodes)
+        try:
+            if entry is None:
+                raise NoKind("")
+            result = entry(call)
+            if isinstance(result, list):
+                return [Later(node, call, one, shape) for one, shape in zip(result, call.output, strict=True)]
+            return self.placed(node, call, result, call.output)
+        except NoKind as reason:
+            why = str(reason)
+        except (LayerError, ValueError, TypeError, LookupError, AttributeError) as error:
+            why = str(error)  # the operator has arguments that its entry knows nothing of
+        self.undo(count)
+        return self.uncounted(node, call, why)
+
+    def placed(self, node: fx.Node, call: Call, result: Any, shape: Shape) -> Any:
+        """A table's answer as a value: layers where it is kinds. Where their shape is not torch's, they are wrong."""
+        if result is None:
+            return self.uncounted_result(node, call, "this result has no kind", shape)
+        if isinstance(result, Held) or is_value(result):
+            return result
+        kinds = result if isinstance(result, tuple) else (result,)
+        if not kinds:
+            return call.input
+        held = tuple([value for value in pytree.tree_leaves(list(call.arguments.values())) if isinstance(value, Held)])
+        inputs = tuple(call.values) if isinstance(kinds[0], Merge) else tuple(call.values[:1])
+        count = len(self.nodes)
+        try:
+            value: Value = self.layer(node, kinds[0], *inputs, held=held)
+            for kind in kinds[1:]:
+                value = self.layer(node, kind, value)
+            if value.output != (shape or (1,)):
+                raise NoKind(f"torch gives {list(shape)}, where this gives {list(value.output)}")
+        except (NoKind, LayerError) as reason:
+            self.undo(count)
+            return self.uncounted_result(node, call, str(reason), shape)
+        return value
+
+    def undo(self, count: int) -> None:
+        """Take back the layers from `count` on."""
+        for node in self.nodes[count:]:
+            for origin in self.made.pop(node).origins:
+                if self.owners.get(origin.name) is node:
+                    del self.owners[origin.name]
+        del self.nodes[count:]
+
+    def uncounted(self, node: fx.Node, call: Call, why: str) -> Any:
+        if isinstance(call.output, list):
+            return [
+                self.uncounted_result(node, call, why, shape) if place == 0 else Later(node, call, None, shape)
+                for place, shape in enumerate(call.output)
+            ]
+        return self.uncounted_result(node, call, why, call.output)
+
+    def uncounted_result(self, node: fx.Node, call: Call, why: str, shape: Shape) -> Value:
+        name = str(node.target).removesuffix(".default")
+        self.unknown.setdefault(name, why)
+        held = tuple([value for value in pytree.tree_leaves(list(call.arguments.values())) if isinstance(value, Held)])
+        return self.layer(node, Unknown(operator=name, shape=shape or (1,)), *call.values, held=held)
+
+    def whole_module(self, node: fx.Node, call: Call) -> Any:
+        """The value of a module that is one layer, whatever operators it is written with; None elsewhere."""
+        if self.trace.module is None:
+            return None
+        for key, path, name in stack_of(node):
+            read = WHOLE.get(name.rpartition(".")[2])
+            if read is None:
+                continue
+            if key not in self.whole:
+                module = self.trace.module.get_submodule(path)
+                self.whole[key] = self.layer(node, read(module), call.input)
+            return self.whole[key]
+        return None
+
+    # Layers -----------------------------------------------------------------------------------------------------------
+
+    def layer(self, node: fx.Node, kind: Kind, *inputs: Value, held: Sequence[Held] = ()) -> Node:
+        """A node of this kind; raises `LayerError` where it cannot be."""
+        if _base(node)[1] and "inplace" in kind.fields:
+            kind = type(kind)(**{**kind.values(), "inplace": True})
+        stack = stack_of(node)
+        shapes = tuple([value.output for value in inputs])
+        key = (kind, shapes)
+        facts = self.known_facts.get(key)
+        if facts is None:
+            facts = self.known_facts[key] = kind.facts(shapes)
+        origins = tuple(dict.fromkeys([origin for one in held for origin in one.origins]))
+        own = tuple([origin for origin in origins if origin.name not in self.owners])
+        shared = next((self.owners[origin.name] for origin in origins if origin.name in self.owners), None)
+        made = Node("", kind, inputs, with_parameters(facts, own), None)
+        made.shared = shared
+        made.functional = _is_functional(node, kind, stack)
+        for origin in own:
+            self.owners[origin.name] = made
+        self.nodes.append(made)
+        self.made[made] = Made(stack, origins)
+        return made
+
+    def shapes(self, result: Any) -> Any:
+        if isinstance(result, (list, tuple)):
+            return [self.shape(one) for one in result]
+        return self.shape(result)
+
+    def shape(self, result: Any) -> Shape:
+        """Of one image; a result that has no batch is told by its whole shape."""
+        if not isinstance(result, Tensor):
+            return ()
+        sizes = tuple(map(int, result.shape))
+        return sizes[1:] if sizes[:1] == (self.batch,) else sizes
+
+
+def with_parameters(facts: Facts, own: Sequence[Origin]) -> Facts:
+    """The facts with the parameters that the module really holds there, where those are others."""
+    there = _sizes(facts.parameters)
+    if there == _sizes(own):
+        return facts
+    parameters = tuple(
+        [
+            Parameter(_last(own, origin), origin.shape, origin.role, formulas.tensor_elements(*origin.shape))
+            for origin in own
+        ]
+    )
+
+    def held(role: Role) -> int:
+        return sum_of([parameter.size for parameter in parameters if parameter.role == role])
+
+    return replace(facts, parameters=parameters, weights=held("weight"), biases=held("bias"), buffers=held("buffer"))
+
+
+def _sizes(parameters: Sequence[Parameter] | Sequence[Origin]) -> dict[str, int]:
+    sizes = {"weight": 0, "bias": 0, "buffer": 0}
+    for one in parameters:
+        if one.role in sizes:
+            sizes[one.role] += prod(one.shape)
+    return sizes
+
+
+def _last(own: Sequence[Origin], origin: Origin) -> str:
+    """The last part of a name where that tells it from the others."""
+    last = origin.name.rpartition(".")[2]
+    alike = [one for one in own if one.name.rpartition(".")[2] == last]
+    return last if len(alike) == 1 else origin.name
+
+
+def stack_of(node: fx.Node) -> Stack:
+    """The modules around a call. torch marks the second call of a module by `@1` in the key."""
+    stack = node.meta.get("nn_module_stack") or {}
+    found = []
+    for key, (path, owner) in stack.items():
+        name = owner if isinstance(owner, str) else f"{owner.__module__}.{owner.__qualname__}"
+        plain = path.partition("@")[0]
+        found.append((f"{plain}@{key.rpartition('@')[2]}" if "@" in key else plain, plain, name))
+    return found
+
+
+def _base(node: fx.Node) -> tuple[str, bool]:
+    """An operator's name, and whether it works in place: `aten.relu_.default` is relu, and does."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return str(node.target), False
+    space, _, name = schema.name.partition("::")
+    if space != "aten":
+        return f"{space}.{name}", False
+    in_place = name.endswith("_") and not name.endswith("__")
+    return name.removesuffix("_") if in_place else name, in_place
+
+
+def _named(node: fx.Node) -> dict[str, Any]:
+    """A call's arguments by the names that the operator's schema gives them, defaults included."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return {**{str(place): value for place, value in enumerate(node.args)}, **node.kwargs}
+    arguments: dict[str, Any] = {}
+    for place, argument in enumerate(schema.arguments):
+        if place < len(node.args):
+            arguments[argument.name] = node.args[place]
+        elif argument.name in node.kwargs:
+            arguments[argument.name] = node.kwargs[argument.name]
+        else:
+            arguments[argument.name] = argument.default_value
+    return arguments
+
+
+def _is_functional(node: fx.Node, kind: Kind, stack: Stack) -> bool:
+    """Whether a layer is a call in the code of a module, rather than a module of torch; `+` is neither."""
+    if (
+        stack
+        and stack[-1][2].startswith("torch.nn.modules.")
+        and not stack[-1][2].startswith("torch.nn.modules.container")
+    ):
+        return False
+    if isinstance(kind, (Merge, Arithmetic, Scale)):
+        called = (node.meta.get("torch_fn") or ("", ""))[1]
+        return called.startswith(("builtin_function_or_method.", "function.")) and "__r" not in called
+    return True

@@ -1,0 +1,174 @@
+"""`cnncalc import`, and models where commands take documents: references, sizes, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnncalc.models import is_model
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+Run = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+NET = """
+import torch
+from torch import nn
+
+print("hello from the file")
+
+
+class Net(nn.Module):
+    def __init__(self, classes, width=8, mode=""):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3, padding=1)
+        self.head = nn.Linear(width, classes)
+        self.mode = mode
+
+    def forward(self, image):
+        if self.mode == "data" and image.sum() > 0:
+            return image
+        if self.mode == "raise":
+            raise RuntimeError("no such luck")
+        x = self.conv(image).relu()
+        if self.mode == "unknown":
+            x = x.cumsum(1)
+        return self.head(x.mean((2, 3)))
+
+
+class Two(nn.Module):
+    def forward(self, left, right):
+        return left + right
+
+
+class Lib:
+    made = Net(4, 2)
+
+
+number = 3
+
+
+def leave():
+    raise SystemExit(3)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("net.py").write_text(NET)
+
+
+SIZE = ("--input", "16x12x3")
+SET = ("--set", "input=16x12x3")
+
+# The convolution: 3·width·9 weights and a bias each; the head: width·classes and a bias each.
+PARAMETERS = 3 * 4 * 9 + 4 + 4 * 10 + 10
+MACS = 16 * 12 * 4 * 27 + 4 * 10
+
+
+@pytest.mark.parametrize("reference", ["net.py:Net(10, width=4)", "net:Net(10, 4)", "./net.py:Net(classes=10,width=4)"])
+def test_a_reference_stands_for_a_document(run: Run, reference: str) -> None:
+    result = run("analyze", reference, *SET, "--format", "csv", "--columns", "layer,parameters,macs")
+    assert result.code == 0, result.err
+    rows = [line.split(",") for line in result.out.splitlines()[1:]]
+    assert sum(int(row[-2]) for row in rows) == PARAMETERS
+    assert sum(int(row[-1]) for row in rows) == MACS
+    assert "hello" not in result.out
+    assert "hello from the file" in result.err
+
+
+@pytest.mark.parametrize("command", ["count", "memory", "verify"])
+def test_every_command_takes_one(run: Run, command: str) -> None:
+    result = run(command, "net.py:Net(10)", *SET)
+    assert (result.code, "hello" in result.out) == (0, False), result.err
+
+
+def test_a_module_that_is_there_already(run: Run) -> None:
+    assert run("import", "net.py:Lib.made", *SIZE).code == 0
+
+
+@pytest.mark.parametrize(
+    ("reference", "options", "code"),
+    [
+        ("net.py:Net(10)", (), "no-input-size"),
+        ("net.py:Net(10)", ("--input", "16x"), "bad-setting"),
+        ("net.py:Net(10)", ("--input", "image=16x12x3", "--input", "mask=1x1x1"), "unknown-arg"),
+        ("net.py:Net(10)", ("--input", "16x12x5"), "module-fails"),
+        ("net.py:Net(10,mode='raise')", SIZE, "module-fails"),
+        ("net.py:Net(10,mode='data')", SIZE, "data-dependent"),
+        ("net.py:Net", SIZE, "model-fails"),
+        ("net.py:leave", SIZE, "model-fails"),
+        ("net.py:Net(open('x'))", SIZE, "bad-arguments"),
+        ("net.py:Net(*[1])", SIZE, "bad-arguments"),
+        ("net.py:Nett(1)", SIZE, "no-such-model"),
+        ("net.py:number", SIZE, "not-a-module"),
+        ("net.py:Two", SIZE, "unknown-arg"),
+        ("no_such_module:Net", SIZE, "no-such-module"),
+        ("none.py:Net", SIZE, "no-such-file"),
+        ("none.pt2", (), "no-such-file"),
+        ("net.py", SIZE, "not-a-model"),
+    ],
+)
+def test_mistakes(run: Run, reference: str, options: tuple[str, ...], code: str) -> None:
+    result = run("import", reference, *options)
+    assert result.code == 2
+    assert f"error[{code}]" in result.err
+    assert "Traceback" not in result.err
+    assert result.out == ""
+
+
+def test_literals_only_are_never_run(run: Run) -> None:
+    run("import", "net.py:Net(__import__('pathlib').Path('made').touch())", *SIZE)
+    assert not Path("made").exists()
+
+
+def test_two_inputs(run: Run) -> None:
+    result = run("import", "net.py:Two", "--input", "left=16x12x3", "--input", "right=[3, 16, 12]")
+    assert result.code == 0, result.err
+
+
+def test_strict_fails_where_an_operator_is_unknown(run: Run) -> None:
+    reference = "net.py:Net(10,mode='unknown')"
+    loose, strict = run("import", reference, *SIZE), run("import", reference, *SIZE, "--strict")
+    assert (loose.code, strict.code) == (0, 1)
+    assert "at least: 1 layer unknown" in loose.out
+    assert "warning[unknown-operator]: `aten.cumsum`" in loose.err
+    written = run("import", reference, *SIZE, "-o", "net.yaml")
+    assert (written.code, Path("net.yaml").exists()) == (2, False)
+    memory = run("memory", reference, *SET)
+    assert memory.code == 2
+    assert "error[unknown-operator]" in memory.err
+
+
+def test_a_saved_program(run: Run) -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    torch.export.save(torch.export.export(module, (torch.empty(2, 3, 8, 9),)), "saved.pt2")
+    result = run("analyze", "saved.pt2", "--format", "csv")
+    assert result.code == 0, result.err
+    assert "0,conv 3x3" in result.out
+    Path("wrong.pt2").write_text("no program")
+    assert "error[not-a-program]" in run("analyze", "wrong.pt2").err
+    assert "error[bad-setting]" in run("analyze", "saved.pt2", *SET).err
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("torchvision.models:resnet50", True),
+        ("a/b/net.py:Net(10)", True),
+        ("program.pt2", True),
+        ("net.yaml", False),
+        ("resnet50", False),
+        ("-", False),
+        ("git:main:net.yaml", False),
+        ("a/b:c", False),
+    ],
+)
+def test_what_a_model_is(name: str, is_one: bool) -> None:
+    assert is_model(name) is is_one
