@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncalc.cli.options import Settings
-from cnncalc.diagnostics import Diagnostic, DocumentError
+from cnncalc.diagnostics import Diagnostic, DocumentError, quoted
 
 if TYPE_CHECKING:
     from cnncalc.graph import Network
@@ -40,12 +40,21 @@ class Format(StrEnum):
 def verify(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE...", help="Documents, `-`, or networks of the zoo.", show_default=False),
+        typer.Argument(metavar="FILE...", help="Documents, `-`, networks of the zoo, or models.", show_default=False),
     ] = None,
     whole_zoo: Annotated[bool, typer.Option("--all", help="Every network of the zoo.")] = False,
     memory: Annotated[
         bool, typer.Option("--memory", help="Compare the bytes live after every operator, instead of the layers.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="MODEL",
+            help="Compare with this module in PyTorch, whose code is run: torchvision.models:resnet50, net.py:Net(10).",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[
         Device | None,
         typer.Option(
@@ -72,6 +81,9 @@ def verify(
     With --memory: run them in torch, in prediction and in two steps of training, and compare the operators, the bytes
     live after each, the peaks and what each layer keeps for the backward pass with what `cnncalc memory` goes by.
 
+    With --against: compare one network with a module in prediction, layer by layer in order, and what both make of the
+    same images with the same weights.
+
     torch is an extra: pip install "cnncalc[torch]".
     """
     if find_spec("torch") is None:
@@ -91,7 +103,10 @@ def verify(
         raise DocumentError(
             Diagnostic("nothing-to-verify", "no network is named", help="name a document, or give --all for the zoo")
         )
-    if memory:
+    if against is not None:
+        _refuse_with_module(against, names, memory=memory, optimizer=optimizer, loss=loss)
+        verified = _against(against, device or Device.auto, batch, dtype, seed)
+    elif memory:
         verified = _of_memory(device or Device.cpu, batch, dtype, optimizer or "adam", loss or "cross_entropy", seed)
     else:
         _refuse_without_memory(optimizer=optimizer, loss=loss)
@@ -130,6 +145,28 @@ def _of_memory(device: Device, batch: int, dtype: str, optimizer: str, loss: str
     optimizer = "" if optimizer == "none" else optimizer
     setup = Setup(batch, dtype, chosen(device.value), training=True, optimizer=optimizer, loss=loss)
     return lambda network, told: verify_memory(network, setup, seed, told)
+
+
+def _against(reference: str, device: Device, batch: int, dtype: str, seed: int) -> Verify:
+    from cnncalc.pytorch.against import verify_against
+
+    return lambda network, told: verify_against(network, reference, device.value, batch, dtype, seed, told)
+
+
+def _refuse_with_module(reference: str, names: list[str], **options: str | bool | None) -> None:
+    """A module is one, and is compared with one network."""
+    from cnncalc.models import is_model
+
+    if not is_model(reference):
+        help = "write torchvision.models:resnet50, path/to/file.py:Net(10) or program.pt2"
+        raise DocumentError(Diagnostic("not-a-model", f"{quoted(reference)} names no model in Python", help=help))
+    if len(names) > 1:
+        message = f"{len(names)} networks are named, and --against compares one with a module"
+        raise DocumentError(Diagnostic("one-network", message, help="name one"))
+    for name, value in options.items():
+        if value:
+            message = f"--{name} has no effect with --against"
+            raise DocumentError(Diagnostic("option-without-effect", message, help=f"leave out --{name}"))
 
 
 def _refuse_without_memory(**options: str | None) -> None:

@@ -13,7 +13,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -37,24 +37,28 @@ def load(reference: str, settings: Iterable[str] = (), training: bool = False) -
     """
     if reference.endswith(".pt2"):
         return _program(reference, settings)
-    target, name, args, kwargs = _parsed(reference)
-    with _running(reference):
-        found = _found(target, name)
-        with without_weights():
-            module = found if isinstance(found, nn.Module) else found(*args, **kwargs) if callable(found) else found
-    if not isinstance(module, nn.Module):
-        message = f"{quoted(reference)} is no torch.nn.Module, but {_described(module)}"
-        raise _refused("not-a-module", message, "name a module, or a function or class that makes one")
+    with without_weights():
+        module, name = made(reference)
     module = module.train(training).to("meta")
     sizes, layout = _sizes(module, settings)
     examples = {one: torch.empty(BATCH, *size, device="meta") for one, size in sizes.items()}
     positional = list(examples.values()) if list(examples) == ["input"] else examples
-    with _running(reference):
-        return capture(module, positional, name=_title(name, found), source=reference, layout=layout)
+    with running(reference):
+        return capture(module, positional, name=name, source=reference, layout=layout)
 
 
-def _title(name: str, found: Any) -> str:
-    return type(found).__name__ if isinstance(found, nn.Module) else name
+def made(reference: str) -> tuple[nn.Module, str]:
+    """The module that a reference names, and what it is called. Raises `DocumentError`."""
+    if reference.endswith(".pt2"):
+        return _saved(reference).module(), Path(reference).stem
+    target, name, args, kwargs = _parsed(reference)
+    with running(reference):
+        found = _found(target, name)
+        module = found if isinstance(found, nn.Module) else found(*args, **kwargs) if callable(found) else found
+    if not isinstance(module, nn.Module):
+        message = f"{quoted(reference)} is no torch.nn.Module, but {_described(module)}"
+        raise _refused("not-a-module", message, "name a module, or a function or class that makes one")
+    return module, type(found).__name__ if isinstance(found, nn.Module) else name
 
 
 def _program(path: str, settings: Iterable[str]) -> Network:
@@ -62,13 +66,17 @@ def _program(path: str, settings: Iterable[str]) -> Network:
     for setting in settings:
         message = f"{quoted(setting)} has no place in {path}: a saved program has the sizes that it was exported with"
         raise _refused("bad-setting", message, "export it anew for other sizes")
+    return captured_program(_saved(path), name=Path(path).stem, source=path)
+
+
+def _saved(path: str) -> Any:
+    """The program in a file."""
     if not Path(path).is_file():
         raise _refused("no-such-file", f"there is no file {path}")
     try:
-        program = torch.export.load(path)
+        return torch.export.load(path)
     except Exception as error:
         raise _refused("not-a-program", f"{path} is no program saved by torch.export: {_first(error)}") from None
-    return captured_program(program, name=Path(path).stem, source=path)
 
 
 # The reference --------------------------------------------------------------------------------------------------------
@@ -138,7 +146,7 @@ def _of_file(path: str) -> Any:
 
 
 @contextmanager
-def _running(reference: str) -> Iterator[None]:
+def running(reference: str) -> Iterator[None]:
     """Somebody's code: what it prints is no result, and what it raises is its own mistake."""
     try:
         with redirect_stdout(sys.stderr):
@@ -201,7 +209,7 @@ def _sizes(module: nn.Module, settings: Iterable[str]) -> tuple[dict[str, Shape]
         return given, layout
     if not given:
         more = "" if len(needed) <= 1 else f", for each of {', '.join(needed)}"
-        help = f"add --input 224x224x3, or --set input=224x224x3{more}"
+        help = f"add --set input=224x224x3 (to `import`, --input 224x224x3){more}"
         raise _refused("no-input-size", "the size of the input is not given, and a module does not know it", help)
     for name in given:
         if name not in known and not known.get("**"):
@@ -234,6 +242,3 @@ def _first(error: BaseException) -> str:
 
 def _refused(code: str, message: str, help: str = "") -> DocumentError:
     return DocumentError(Diagnostic(code, message, help=help))
-
-
-Maker = Callable[..., nn.Module]

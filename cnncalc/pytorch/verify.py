@@ -69,7 +69,7 @@ class LayerVerification:
 class Verification:
     """What was compared of a network, with what in torch, and with which result.
 
-    `layers` ends early where torch refuses a layer.
+    `layers` ends early where torch refuses a layer. Against a module, they are those that were compared.
     """
 
     schema_version: int
@@ -82,11 +82,20 @@ class Verification:
     seed: int
     layers: list[LayerVerification]
     totals: list[Comparison]
+    against: str = field(
+        default="", kw_only=True
+    )  # the module that it was compared with; "" where torch built the document's own layers
 
     @property
     def conditions(self) -> str:
         """What was run, in words."""
-        return f"torch {self.torch} on {self.device}, batch of {self.batch}, {self.dtype}"
+        what = f"{self.against}, " if self.against else ""
+        return f"{what}torch {self.torch} on {self.device}, batch of {self.batch}, {self.dtype}"
+
+    @property
+    def other(self) -> str:
+        """Where the numbers beside the engine's are from, as a message says it."""
+        return "in the module" if self.against else "in torch"
 
     @property
     def compared(self) -> int:
@@ -120,7 +129,9 @@ def diagnostics(verification: Verification, network: Network) -> list[Diagnostic
         if answer.startswith(REFUSED):
             message = f"{of}torch refuses the {comparison.quantity}: {answer.removeprefix(REFUSED)}"
         else:
-            message = f"{of}{comparison.quantity} is {text(comparison.engine)} by cnncalc, {answer} in torch"
+            message = (
+                f"{of}{comparison.quantity} is {text(comparison.engine)} by cnncalc, {answer} {verification.other}"
+            )
         notes = (Note(comparison.note),) if comparison.note else ()
         found.append(Diagnostic("torch-disagrees", message, spans[layer.name] if layer else None, notes=notes))
     return found
@@ -155,16 +166,16 @@ def verify(
     `DocumentError` where torch cannot be used as asked.
     """
     device = chosen(device)
-    _check_options(batch, dtype)
+    check_options(batch, dtype)
     report = progress or (lambda doing, done, of: None)
     layers = {node: LayerVerification(node.name, node.layer.kind, place_of(node)) for node in network.nodes}
     totals: list[Comparison] = []
     refused: Node | None = None
     try:
         _compare(network, device, batch, dtype, seed, report, layers, totals)
-    except TorchRefuses as refusal:
-        refused = refusal.node
-        layers[refused].comparisons.append(_refusal(refusal, batch))
+    except TorchRefuses as error:
+        refused = error.node
+        layers[refused].comparisons.append(refusal(error, batch))
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -358,8 +369,8 @@ def _sight(unit: Unit, extent: Extent) -> str:
     return f"unit {', '.join(map(str, unit))} sees {extent}"
 
 
-def _refusal(refusal: TorchRefuses, batch: int) -> Comparison:
-    return same("output shape", [batch, *refusal.node.output], REFUSED + refusal.reason)
+def refusal(error: TorchRefuses, batch: int) -> Comparison:
+    return same("output shape", [batch, *error.node.output], REFUSED + error.reason)
 
 
 def place_of(node: Node) -> Place | None:
@@ -380,7 +391,7 @@ def chosen(device: str) -> str:
     return device
 
 
-def _check_options(batch: int, dtype: str) -> None:
+def check_options(batch: int, dtype: str) -> None:
     if batch < 1:
         raise unusable("batch-size", f"a batch has at least 1 image, not {batch}", "use 2")
     if dtype not in DTYPES:

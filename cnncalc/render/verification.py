@@ -59,7 +59,7 @@ def junit(found: Found) -> str:
         cases: dict[str, list[str]] = {name: [] for name in [*(layer.name for layer in report.layers), "totals"]}
         for layer, comparison in report:
             if not comparison.agrees:
-                said = f"{comparison.quantity}: {comparison.engine} by cnncalc, {comparison.torch} in torch"
+                said = f"{comparison.quantity}: {comparison.engine} by cnncalc, {comparison.torch} {report.other}"
                 cases[layer.name if layer else "totals"].append(said)
         failures = sum(1 for failed in cases.values() if failed)
         counts = {"name": report.source, "tests": str(len(cases)), "failures": str(failures)}
@@ -85,7 +85,7 @@ def _unequal(report: Verification) -> list[str]:
     from cnncalc.pytorch.verify import text as answer
 
     return [
-        f"{total.quantity}: {answer(total.engine)} by cnncalc, {answer(total.torch)} in torch ({total.note})"
+        f"{total.quantity}: {answer(total.engine)} by cnncalc, {answer(total.torch)} {report.other} ({total.note})"
         for total in report.totals
         if total.agrees and total.engine != total.torch
     ]

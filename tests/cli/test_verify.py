@@ -286,3 +286,53 @@ def test_no_memory_on_cuda(run: Run, small: str) -> None:
     result = run("verify", small, "--memory", "--device", "cuda")
     assert result.code == 2
     assert "error[no-such-device]" in result.err
+
+
+# Against a module -----------------------------------------------------------------------------------------------------
+
+NET = """
+from torch import nn
+
+
+class Net(nn.Sequential):
+    def __init__(self, eps=1e-5):
+        super().__init__(nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3, eps), nn.Flatten(), nn.Linear(90, 4))
+"""
+
+
+@pytest.fixture
+def net(small: str) -> str:
+    """A document and its module; SMALL with a norm."""
+    Path("net.py").write_text(NET)
+    Path("net.yaml").write_text(SMALL.replace("  - linear", "  - batch_norm\n  - linear"))
+    return "net.yaml"
+
+
+def test_against_a_module(run: Run, net: str) -> None:
+    result = run("verify", net, "--against", "net.py:Net", "--device", "cpu")
+    assert (result.code, result.err) == (0, "")
+    told = f"net.yaml (net.yaml): 13 of 13 comparisons agree (net.py:Net, torch {torch.__version__} on cpu, "
+    assert result.out.startswith(told)
+    result = run("verify", net, "--against", "net.py:Net(0.5)", "--device", "cpu")
+    assert result.code == 1
+    assert "difference of the outputs is at most 1e-05 of the largest value by cnncalc, " in result.out
+    assert " of it in the module\n" in result.out
+    assert "`batch_norm` and `1`: eps 1e-05 and 0.5" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("net.yaml", "--against", "net"), "error[not-a-model]: `net` names no model in Python"),
+        (("net.yaml", "lenet5", "--against", "net.py:Net"), "error[one-network]: 2 networks are named"),
+        (("net.yaml", "--memory", "--against", "net.py:Net"), "--memory has no effect with --against"),
+        (("net.yaml", "--loss", "none", "--against", "net.py:Net"), "--loss has no effect with --against"),
+        (("net.yaml", "--against", "net.py:Nett"), "error[no-such-model]: net.py has no `Nett`"),
+        (("lenet5", "--against", "net.py:Net"), "error[module-fails]: `Net` cannot run on this input: "),
+        (("net.yaml", "--against", "net.py:Net", "--dtype", "int8"), "error[unknown-dtype]"),
+    ],
+)
+def test_what_cannot_be_compared(run: Run, net: str, arguments: tuple[str, ...], says: str) -> None:
+    result = run("verify", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert says in result.err

@@ -273,7 +273,7 @@ class Written(nn.Module):
 
 def test_what_is_written_over_is_read_as_written() -> None:
     network = capture(Written(), torch.empty(2, 3, 4, 4))
-    assert [[value.name for value in node.inputs] for node in network][-1] == ["relu", "x"]
+    assert [[value.name for value in node.inputs] for node in network][-1] == ["relu", "input"]
 
 
 def test_training_has_dropout_and_counts_no_counter() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from cnncalc.diagnostics import Diagnostic, DocumentError, Note
-from cnncalc.graph import Network
+from cnncalc.graph import Network, Node
 from cnncalc.pytorch.capture import trace as tracing
 from cnncalc.pytorch.capture.folding import folded
 from cnncalc.pytorch.capture.names import name as name_nodes
@@ -28,6 +29,14 @@ from cnncalc.shapes import Layout
 Examples = Tensor | Sequence[Any] | Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A module's network, and by which names the module holds the parameters and buffers of each layer."""
+
+    network: Network
+    held: Mapping[Node, tuple[str, ...]]
+
+
 def capture(
     module: nn.Module, example_inputs: Examples, *, name: str = "", source: str = "", layout: Layout = "chw"
 ) -> Network:
@@ -37,6 +46,13 @@ def capture(
     their shapes are read. Counts are for one image. Layers are named for the modules. Raises `DocumentError` where the
     module cannot run on them or its code depends on their values.
     """
+    return captured(module, example_inputs, name=name, source=source, layout=layout).network
+
+
+def captured(
+    module: nn.Module, example_inputs: Examples, *, name: str = "", source: str = "", layout: Layout = "chw"
+) -> Captured:
+    """What `capture` makes, with the names of what the layers hold."""
     args, kwargs = _arguments(module, example_inputs)
     try:
         traced = tracing.exported(module, args, kwargs)
@@ -45,15 +61,15 @@ def capture(
             traced = tracing.dispatched(module, args, kwargs)
         except Refused as again:
             raise _cannot(module, refused, again) from None
-    return network_of(traced, name or type(module).__name__, source or type(module).__name__, layout)
+    return _captured(traced, name or type(module).__name__, source or type(module).__name__, layout)
 
 
 def captured_program(program: Any, *, name: str = "", source: str = "", layout: Layout = "chw") -> Network:
     """The network of a `torch.export.ExportedProgram`."""
-    return network_of(tracing.of_program(program, None, "torch.export"), name, source, layout)
+    return _captured(tracing.of_program(program, None, "torch.export"), name, source, layout).network
 
 
-def network_of(traced: Trace, name: str, source: str, layout: Layout) -> Network:
+def _captured(traced: Trace, name: str, source: str, layout: Layout) -> Captured:
     walk = Walk(traced)
     walk.run()
     outputs = [(key, walk.values[node]) for key, node in traced.outputs]
@@ -65,7 +81,8 @@ def network_of(traced: Trace, name: str, source: str, layout: Layout) -> Network
     name_nodes(nodes, walk.made, [value.name for value in walk.inputs])
     names = tuple([key for key, _ in outputs]) if any(key for key, _ in outputs) else ()
     said = tuple(_remarks(walk, traced, Counter([node.facts.unknown for node in nodes if node.facts.unknown])))
-    return Network(name, tuple(walk.inputs), tuple(nodes), values, layout, source, (), names, said)
+    network = Network(name, tuple(walk.inputs), tuple(nodes), values, layout, source, (), names, said)
+    return Captured(network, {node: tuple([origin.name for origin in walk.made[node].origins]) for node in nodes})
 
 
 def _remarks(walk: Walk, traced: Trace, unknown: Mapping[str, int]) -> list[Diagnostic]:
@@ -135,4 +152,4 @@ def _cannot(module: nn.Module, refused: Refused, again: Refused) -> DocumentErro
     )
 
 
-__all__ = ["capture", "captured_program"]
+__all__ = ["Captured", "capture", "captured", "captured_program"]

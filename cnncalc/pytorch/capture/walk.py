@@ -83,7 +83,7 @@ class Walk:
         if sizes[0] != self.batch:
             message = f"the inputs are batches of {self.batch} and of {sizes[0]}"
             raise DocumentError(Diagnostic("batches-differ", message, help="give all inputs the same first size"))
-        input = Input(node.name, sizes[1:])
+        input = Input(node.name if len(self.trace.inputs) > 1 else "input", sizes[1:])
         self.inputs.append(input)
         return input
 
