@@ -5,7 +5,7 @@ What names no layer or output of the network is a mistake of the document, not a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -67,10 +67,10 @@ class Outcome:
         return {"ok": 0, "failed": 1, "wrong": 2}[self.status]
 
 
-def check_document(path: str) -> Outcome:
+def check_document(path: str, settings: Iterable[str] = ()) -> Outcome:
     """Read a document and hold its network to what it expects; nothing is raised."""
     try:
-        network = load(path)
+        network = load(path, settings)
         found = verdicts(network)
     except DocumentError as error:
         return Outcome(path, mistakes=list(error.diagnostics))

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from cnncalc.collection import collection_paused
 from cnncalc.diagnostics import Diagnostic, DocumentError, Source, choices, did_you_mean, near, quoted
 from cnncalc.graph import Input, Network, Node, Value
-from cnncalc.language.load import network_of, read_source
+from cnncalc.language.load import network_of
 from cnncalc.layers.window import Window
+from cnncalc.models import source
 from cnncalc.shapes import Layout, Shape, shape_text
 
 if TYPE_CHECKING:
@@ -181,8 +182,7 @@ class _Document:
 
 
 def _document(path: str | Path, settings: Iterable[str]) -> _Document:
-    source, folder = read_source(str(path))
-    return _Document(source, folder, tuple(settings))
+    return _Document(*source(path, settings))
 
 
 def _refused(code: str, message: str, help: str = "") -> DocumentError:

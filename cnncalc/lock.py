@@ -7,18 +7,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnncalc import models
 from cnncalc.checks import Outcome, Verdict, verdicts
 from cnncalc.diagnostics import Diagnostic, DocumentError, Note, Span
 from cnncalc.diff import MAIN, Change, Diff, LayerChange, Spans, diff, percent_text, spans, value_text
 from cnncalc.figures import SCHEMA_VERSION, Figures, document_name, figures
 from cnncalc.files import write
 from cnncalc.graph import Network
-from cnncalc.models import load
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -51,9 +51,9 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def beside(document: str) -> Path:
-    """Where a document's lock is: in the document's folder; of a network of the zoo, in this one."""
-    path = Path(document)
-    return path.with_name(path.stem + SUFFIX)
+    """Where a document's lock is: in the document's folder; of a network of the zoo or of a package, in this one."""
+    path = models.beside(document)
+    return path.with_name(path.name + SUFFIX)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -107,13 +107,13 @@ def _refused(code: str, message: str, help: str = "") -> DocumentError:
 # Checking -------------------------------------------------------------------------------------------------------------
 
 
-def check_lock(path: str) -> Outcome:
+def check_lock(path: str, settings: Iterable[str] = ()) -> Outcome:
     """Hold a document's network to what it expects and to the lock beside it; nothing is raised.
 
     A lock that holds is one verdict; one that does not is a verdict for each change that follows from no other.
     """
     try:
-        network = load(path)
+        network = _network(path, settings)
         found = verdicts(network)
         locked = _lock_of(path)
         found += _verdicts(diff(locked, figures(network), places=spans(network)), spans(network), path)
@@ -122,15 +122,27 @@ def check_lock(path: str) -> Outcome:
     return _outcome(path, network, found)
 
 
-def update_lock(path: str) -> Outcome:
+def update_lock(path: str, settings: Iterable[str] = ()) -> Outcome:
     """Write a document's lock anew; nothing is raised. The outcome's only verdict is on that lock, which now holds."""
     try:
-        network = load(path)
+        network = _network(path, settings)
         text = to_text(figures(network))
         write(text, str(_beside(path)))
     except DocumentError as error:
         return Outcome(path, mistakes=list(error.diagnostics))
     return _outcome(path, network, [HOLDS])
+
+
+def locked_text(path: str, settings: Iterable[str] = ()) -> str:
+    """The text of the lock of a document's network. Raises `DocumentError`."""
+    return to_text(figures(_network(path, settings)))
+
+
+def _network(path: str, settings: Iterable[str]) -> Network:
+    """A network whose every number is known."""
+    network = models.load(path, settings)
+    models.refuse_unknown(network, "no lock can hold the numbers of")
+    return network
 
 
 def _outcome(path: str, network: Network, found: list[Verdict]) -> Outcome:

@@ -29,11 +29,15 @@ LOCK = ".json"
 
 
 class Loaded(NamedTuple):
-    """A side's numbers, and where its document has its layers (nowhere in a lock)."""
+    """A side's numbers, and where its document has its layers (nowhere in a lock).
+
+    `said` are an importer's remarks on how it read the network, and on what it could not count.
+    """
 
     source: str
     figures: Figures
     places: Names[str, Spans]
+    said: tuple[Diagnostic, ...] = ()
 
 
 def loaded(name: str, settings: Iterable[str] = (), batch: int | None = None) -> Loaded:
@@ -54,7 +58,7 @@ def loaded(name: str, settings: Iterable[str] = (), batch: int | None = None) ->
 
 
 def _of(name: str, network: Network, batch: int | None) -> Loaded:
-    return Loaded(name, figures(network, batch), spans(network))
+    return Loaded(name, figures(network, batch), spans(network), network.said)
 
 
 # git ------------------------------------------------------------------------------------------------------------------

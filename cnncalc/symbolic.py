@@ -23,8 +23,9 @@ from cnncalc.graph import Network, Node
 from cnncalc.language.document import Document
 from cnncalc.language.expand import expand
 from cnncalc.language.expressions import value_text
-from cnncalc.language.load import document_of, read_source
+from cnncalc.language.load import document_of
 from cnncalc.layers.base import sum_of
+from cnncalc.models import source
 from cnncalc.passes.depth import depth
 from cnncalc.passes.memory import textbook
 from cnncalc.passes.receptive_field import Field, receptive_fields
@@ -182,8 +183,7 @@ def symbolic(
     `symbols` are texts such as `C` (the arg C), `H=height` (the input's height, called H) and `H=height*32` (a multiple
     of 32). Raises `DocumentError`, also where sympy is not installed or a layer has to know a size.
     """
-    source, folder = read_source(str(network))
-    return closed_forms(document_of(source, folder, settings), symbols, batch, dtype)
+    return closed_forms(document_of(*source(network, settings)), symbols, batch, dtype)
 
 
 def closed_forms(document: Document, symbols: Iterable[str], batch: int = 1, dtype: str = "float32") -> ClosedForms:

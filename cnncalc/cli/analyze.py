@@ -14,7 +14,10 @@ from cnncalc.cli.options import (
     Language,
     Settings,
     SomeFiles,
+    Strict,
     Symbols,
+    document_named,
+    hold_strictly,
     language_named,
     no_document,
 )
@@ -66,6 +69,7 @@ def analyze(
     symbols: Symbols = [],  # noqa: B006
     format: Annotated[Format, typer.Option(help="How to write the result; latex with --symbol.")] = Format.table,
     lang: Language = "en",
+    strict: Strict = False,
     settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
     """Shapes, parameters, MACs, memory and receptive fields of networks, layer by layer and in total.
@@ -131,6 +135,7 @@ def analyze(
         from cnncalc.render import markdown
 
         sys.stdout.write("\n".join(markdown.document(report, wanted, language) for report in reports))
+    hold_strictly(strict, networks)
 
 
 def _write_closed_forms(
@@ -147,7 +152,6 @@ def _write_closed_forms(
     """The networks' closed forms; `options` are those of the command that they do not go with."""
     from dataclasses import replace
 
-    from cnncalc.cli.options import document_named
     from cnncalc.language.load import document_of
     from cnncalc.symbolic import closed_forms
 
@@ -155,9 +159,9 @@ def _write_closed_forms(
     if wrong:
         diagnostics = [Diagnostic("not-in-closed-form", f"`{name}` does not go with `--symbol`") for name in wrong]
         raise DocumentError(*diagnostics)
-    sources = [document_named(file, None) for file in files]
-    sources += [document_named(None, text) for text in expressions]
-    found = [closed_forms(document_of(*source, settings), symbols, batch, dtype) for source in sources]
+    documents = [document_named(file, None, settings) for file in files]
+    documents += [document_named(None, text, settings) for text in expressions]
+    found = [closed_forms(document_of(*document), symbols, batch, dtype) for document in documents]
     if layout is not None:
         found = [replace(one, layout=layout.value) for one in found]
     from cnncalc.render import symbolic as rendered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnncalc.cli.options import Settings
 from cnncalc.diagnostics import Diagnostic, DocumentError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def check(
         list[str] | None,
         typer.Argument(
             metavar="[PATH]...",
-            help="Documents, or folders with documents. Default: all below this folder.",
+            help="Documents, models, or folders with documents. Default: all below this folder.",
             show_default=False,
         ),
     ] = None,
@@ -47,6 +48,7 @@ def check(
     only_documents: Annotated[
         bool, typer.Option("--only-documents", help="Pass over files that are no documents of cnncalc.")
     ] = False,
+    settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
     """Hold networks to what their documents expect.
 
@@ -57,7 +59,7 @@ def check(
     from cnncalc.render import checks as rendered
 
     held = holder(lock, update) or check_document
-    outcomes = [held(path) for path in documents(paths or ["."], only_documents)]
+    outcomes = [held(path, settings) for path in documents(paths or ["."], only_documents)]
     folder = folder_in_repository()
     write: dict[Format, Callable[[list[Outcome]], str]] = {
         Format.text: rendered.text,
@@ -75,7 +77,7 @@ def check(
         raise typer.Exit(code)
 
 
-def holder(lock: bool, update: bool) -> Callable[[str], Outcome] | None:
+def holder(lock: bool, update: bool) -> Callable[[str, Iterable[str]], Outcome] | None:
     """What a document is held to besides what it expects: its lock, or nothing."""
     if update and not lock:
         help = "add --lock, or leave out --update"

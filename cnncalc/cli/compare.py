@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncalc.cli.options import Format, Settings
+from cnncalc.cli.options import Format, Settings, tell
 from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, Note
 
 if TYPE_CHECKING:
-    from cnncalc.figures import Figures
+    from cnncalc.sides import Loaded
 
-_NETWORKS = "Two or more: documents, networks of the zoo, lock files, or git:REV:PATH. Ratios are to the first."
+_NETWORKS = "Two or more: documents, networks of the zoo, models, lock files, or git:REV:PATH. Ratios are to the first."
 
 
 def compare(
@@ -59,23 +59,25 @@ def compare(
     if networks.count("-") > 1:
         help = "name a file for the others"
         raise DocumentError(Diagnostic("one-standard-input", "standard input can be one network only", help=help))
-    found = compared(_figures(networks, settings, batch), networks, layers, depth)
+    sides = _sides(networks, settings, batch)
+    found = compared([side.figures for side in sides], networks, layers, depth)
     if format is Format.table:
         rendered.write(found, wanted)
     elif format is Format.markdown:
         sys.stdout.write(rendered.markdown(found, wanted))
     else:
         sys.stdout.write(rendered.csv(found, wanted) if format is Format.csv else rendered.json(found))
+    tell([remark for side in sides for remark in side.said])
 
 
-def _figures(names: list[str], settings: list[str], batch: int | None) -> list[Figures]:
+def _sides(names: list[str], settings: list[str], batch: int | None) -> list[Loaded]:
     """Each network's numbers, read once however often it is named; the mistakes of all at once."""
     from cnncalc.sides import loaded
 
     found, read = Findings(), {}
     for name in dict.fromkeys(names):
         try:
-            read[name] = loaded(name, settings, batch).figures
+            read[name] = loaded(name, settings, batch)
         except DocumentError as error:
             found.extend(DocumentError(*[_of_network(one, name) for one in error.diagnostics]))
     found.raise_if_any()

@@ -53,9 +53,9 @@ def convert(
     if not dense_to_conv:
         help = "add --dense-to-conv, the one there is"
         raise DocumentError(Diagnostic("no-conversion", "no conversion is named", help=help))
-    source, folder = document_named(file, expression)
+    document = document_named(file, expression, settings)
     shape = input_shape(input) if input is not None else None
-    found = converted(network_of(source, folder, settings), shape)
+    found = converted(network_of(*document), shape)
     if output is not None:
         write(found.document, output)
     if output == "-":

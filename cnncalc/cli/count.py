@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncalc.cli.options import File, Format, Settings
+from cnncalc.cli.options import File, Format, Settings, Strict, hold_strictly
 from cnncalc.cli.running import Freeze
 from cnncalc.diagnostics import Diagnostic, DocumentError
 
 if TYPE_CHECKING:
+    from cnncalc.counting import CountReport
     from cnncalc.graph import Network
     from cnncalc.report import Report
 
@@ -28,6 +29,7 @@ def count(
     ] = False,
     freeze: Freeze = [],  # noqa: B006
     format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,
+    strict: Strict = False,
     settings: Settings = [],  # noqa: B006
 ) -> None:
     """How many operations a network takes, by every convention: ours and those of other tools, and why they differ.
@@ -41,24 +43,17 @@ def count(
     from cnncalc.models import load
 
     _check(conventions, training, freeze)
-    if training:
-        _of_training(load(file, settings), freeze, per_layer, format)
-        return
     asked = chosen(conventions or ["all"])
     network = load(file, settings)
-    if per_layer and format is not Format.json:
+    if training:
+        _of_training(network, freeze, per_layer, format)
+    elif per_layer and format is not Format.json:
         _per_layer(with_counts(analyzed(network), network, asked), format)
-        return
-    report = counted(network, asked)
-    if format is Format.json:
-        sys.stdout.write(to_json(report) + "\n")
-        return
-    from cnncalc.render import count as rendered
-
-    if format is Format.table:
-        rendered.write(report)
+    elif format is Format.json:
+        sys.stdout.write(to_json(counted(network, asked)) + "\n")
     else:
-        sys.stdout.write(rendered.csv(report) if format is Format.csv else rendered.markdown(report))
+        _totals(counted(network, asked), format)
+    hold_strictly(strict, [network])
 
 
 def _check(conventions: list[str], training: bool, freeze: list[str]) -> None:
@@ -83,6 +78,15 @@ def _of_training(network: Network, freeze: list[str], per_layer: bool, format: F
         sys.stdout.write(rendered.csv(report))
     else:
         sys.stdout.write(rendered.markdown(report, per_layer))
+
+
+def _totals(report: CountReport, format: Format) -> None:
+    from cnncalc.render import count as rendered
+
+    if format is Format.table:
+        rendered.write(report)
+    else:
+        sys.stdout.write(rendered.csv(report) if format is Format.csv else rendered.markdown(report))
 
 
 def _per_layer(report: Report, format: Format) -> None:

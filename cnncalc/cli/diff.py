@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from cnncalc.cli.options import Settings, tell
 from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, render
 
 
@@ -19,7 +20,7 @@ class Format(StrEnum):
 
 
 T = TypeVar("T")
-_SIDE = "A document, a network of the zoo, a lock file, or git:REV:PATH"
+_SIDE = "A document, a network of the zoo, a model, a lock file, or git:REV:PATH"
 
 
 def diff(
@@ -34,6 +35,7 @@ def diff(
             help="Exit with 1 where a total grows (+) or shrinks (-) further: 'macs>+5%'. May be repeated.",
         ),
     ] = [],  # noqa: B006  (typer's way to say "none given")
+    settings: Settings = [],  # noqa: B006
 ) -> None:
     """What changed from one network to another: by layer, the first of them with its line, and in total.
 
@@ -43,19 +45,24 @@ def diff(
     from cnncalc.diff import diff as compared
     from cnncalc.growth import hold, limit
     from cnncalc.render import diff as rendered
-    from cnncalc.sides import loaded
+    from cnncalc.sides import LOCK, loaded
 
     if old == new == "-":
         help = "name a file on one side"
         raise DocumentError(Diagnostic("one-standard-input", "standard input can be one side only", help=help))
     limits = _every(limit, fail_on)
-    before, after = _every(loaded, [old, new])
+    if settings and old.endswith(LOCK) and new.endswith(LOCK):
+        help = "name the documents themselves"
+        message = "--set has no effect on locks, whose numbers are those of their own runs"
+        raise DocumentError(Diagnostic("option-without-effect", message, help=help))
+    before, after = _every(lambda name: loaded(name, () if name.endswith(LOCK) else settings), [old, new])
     found = compared(before.figures, after.figures, (before.source, after.source), after.places)
     failures = hold(found, limits)
     if format is Format.table:
         rendered.write(found)
     else:
         sys.stdout.write(rendered.markdown(found) if format is Format.markdown else rendered.json(found))
+    tell([*before.said, *after.said])
     if failures:
         sys.stdout.flush()
         sys.stderr.write("\n\n".join(map(render, failures)) + "\n")

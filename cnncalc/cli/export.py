@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import File, Settings
+from cnncalc.cli.options import File, Settings, document_named
 from cnncalc.files import write
 
 app = typer.Typer(help="Write a network in another form.", no_args_is_help=True)
@@ -30,12 +30,12 @@ def torch_source(
 
     Blocks become classes, repeats loops, merges code in `forward`. It needs torch to run, and nothing else.
     """
-    from cnncalc.language.load import document_of, read_source
+    from cnncalc.language.load import document_of
     from cnncalc.pytorch.source import source
 
-    text, folder = read_source(file)
-    origin = ", ".join([text.name, *settings])
-    write(source(document_of(text, folder, settings), origin), output)
+    document = document_named(file, None, settings)
+    origin = ", ".join([document[0].name, *settings])
+    write(source(document_of(*document), origin), output)
 
 
 class Numbers(StrEnum):

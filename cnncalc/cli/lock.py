@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import File
+from cnncalc.cli.options import File, Settings
 from cnncalc.diagnostics import Diagnostic, DocumentError, quoted
-
-_MODULE = re.compile(r"[A-Za-z_][\w.]*:[\w.]+(\(.*\))?")
 
 
 def lock(
@@ -26,33 +22,28 @@ def lock(
             show_default=False,
         ),
     ] = None,
+    settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
     """Write down every number of a network, for `cnncalc check --lock` and `cnncalc diff` to compare with.
 
     Shapes, parameters, MACs, operations, receptive fields of every layer; and in total, with memory by the textbook and
-    as torch holds it. The lock of a network of the zoo goes into this folder.
+    as torch holds it. The lock of a network of the zoo, or of a module of a package, goes into this folder.
     """
-    from cnncalc.figures import figures
     from cnncalc.files import write
     from cnncalc.language.load import names_expression
-    from cnncalc.lock import beside, to_text
-    from cnncalc.models import load
+    from cnncalc.lock import beside, locked_text
 
     refuse_foreign(file)
     if output is None and (file == "-" or names_expression(file)):
         what = "what is read from standard input" if file == "-" else "an expression"
         help = "add -o PATH, or -o - for standard output"
         raise DocumentError(Diagnostic("no-lock", f"{what} has no lock beside it", help=help))
-    write(to_text(figures(load(file))), str(beside(file)) if output is None else output)
+    write(locked_text(file, settings), str(beside(file)) if output is None else output)
 
 
 def refuse_foreign(file: str) -> None:
     """What a lock cannot be written of, by its name."""
     what = "a network in git" if file.startswith("git:") else "a lock already" if file.endswith(".lock.json") else ""
-    if not Path(file).exists() and not what:
-        what = "a Python object" if _MODULE.fullmatch(file) else ""
-    if not what and file.endswith((".onnx", ".pt", ".pth", ".py")):
-        what = {".onnx": "an ONNX model", ".py": "Python source"}.get(Path(file).suffix, "a PyTorch file")
     if what:
         help = "name a document (net.yaml), `-`, or a network of the zoo (resnet18)"
         raise DocumentError(Diagnostic("not-a-document", f"{quoted(file)} is {what}, not a document", help=help))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,10 @@ import typer
 from cnncalc.diagnostics import Diagnostic, DocumentError, Source, did_you_mean, near, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from cnncalc.graph import Network
 
 
 class Format(StrEnum):
@@ -23,8 +27,8 @@ class Format(StrEnum):
 
 
 _DOCUMENT = (
-    "A document, an ONNX file, `-` for standard input, the name of a network of the zoo, or one in one line: "
-    "'32x32x3 -> FC-10'."
+    "A document, `-` for standard input, the name of a network of the zoo, one in one line ('32x32x3 -> FC-10'), an "
+    "ONNX file, or a module in PyTorch (net.py:Net(10), whose code is run)."
 )
 File = Annotated[str, typer.Argument(metavar="FILE", help=_DOCUMENT, show_default=False)]
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help=_DOCUMENT, show_default=False)]
@@ -47,6 +51,9 @@ Conventions = Annotated[
         help="Count by a convention too (fvcore, thop, flops ...); `cnncalc count` shows all. May be repeated.",
     ),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 where an operator of a model is no kind of layer here.")
+]
 Symbols = Annotated[
     list[str],
     typer.Option(
@@ -61,24 +68,45 @@ Language = Annotated[
 ]
 
 
-def document_named(file: str | None, expression: str | None) -> tuple[Source, Path | None]:
-    """The text of FILE or of `--expression`, and the folder that its `extends` looks in."""
-    from cnncalc.language.load import EXPRESSION, read_source
+def document_named(
+    file: str | None, expression: str | None, settings: Iterable[str]
+) -> tuple[Source, Path | None, tuple[str, ...]]:
+    """The document of FILE or of `--expression`, the folder that its `extends` looks in, and the settings for it."""
+    from cnncalc.language.load import EXPRESSION
     from cnncalc.language.source import Expression as InOneLine
+    from cnncalc.models import source
 
     if file is not None and expression is not None:
         help = "leave out one of the two"
         raise DocumentError(Diagnostic("two-documents", "FILE and --expression name a network each", help=help))
     if expression is not None:
-        return InOneLine(EXPRESSION, expression), None
+        return InOneLine(EXPRESSION, expression), None, tuple(settings)
     if file is None:
         raise no_document()
-    return read_source(file)
+    return source(file, settings)
 
 
 def no_document() -> DocumentError:
     help = "name a document or a network of the zoo (vgg16), or write one: -e '32x32x3 -> CONV3-8 -> FC-10'"
     return DocumentError(Diagnostic("no-document", "no network is named", help=help))
+
+
+def hold_strictly(strict: bool, networks: Iterable[Network]) -> None:
+    """What `--strict` asks for: exit with 1 where the counts of a network are only "at least"."""
+    if strict and any(node.facts.unknown for network in networks for node in network):
+        raise typer.Exit(1)
+
+
+def tell(remarks: Iterable[Diagnostic]) -> None:
+    """Write an importer's remarks on standard error, each once."""
+    sys.stdout.flush()
+    for remark in dict.fromkeys(remarks):
+        sys.stderr.write(f"{remark}\n")
+
+
+def no_model(name: str) -> DocumentError:
+    help = "write torchvision.models:resnet50, path/to/file.py:Net(10), program.pt2 or model.onnx"
+    return DocumentError(Diagnostic("not-a-model", f"{quoted(name)} names no model", help=help))
 
 
 def language_named(name: str) -> str:

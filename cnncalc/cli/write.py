@@ -22,6 +22,6 @@ def write(
     from cnncalc.language.source import plain
     from cnncalc.language.write import text
 
-    source, folder = document_named(file, expression)
-    network_of(source, folder, settings)  # what is no network is said, and not written
-    written(text(plain(root_of(source, folder, settings, Findings()))), output)
+    document = document_named(file, expression, settings)
+    network_of(*document)  # what is no network is said, and not written
+    written(text(plain(root_of(*document, Findings()))), output)

@@ -146,6 +146,97 @@ def test_strict_fails_where_an_operator_is_unknown(run: Run) -> None:
     assert "error[unknown-operator]" in memory.err
 
 
+@pytest.mark.parametrize("command", ["analyze", "count"])
+def test_strict_of_other_commands(run: Run, command: str) -> None:
+    unknown, known = "net.py:Net(10,mode='unknown')", "net.py:Net(10)"
+    assert run(command, unknown, *SET).code == 0
+    assert run(command, unknown, *SET, "--strict").code == 1
+    assert run(command, known, *SET, "--strict").code == 0
+
+
+def test_a_lock_of_a_module(run: Run) -> None:
+    """It lies beside the module's file, under the module's name, and holds while the module is the same."""
+    Path("nets").mkdir()
+    Path("net.py").rename("nets/net.py")
+    assert run("lock", "nets/net.py:Net(10)", *SET).code == 0
+    assert sorted(path.name for path in Path("nets").glob("*.json")) == ["Net.lock.json"]
+    checked = run("check", "--lock", "nets/net.py:Net(10)", *SET)
+    assert (checked.code, "1 document" in checked.out) == (0, True), checked.out
+    assert run("check", "--lock", "nets/net.py:Net(10)", "--set", "input=16x16x3").code == 1
+    other = run("check", "--lock", "nets/net.py:Net(11)", *SET)
+    assert (other.code, "another-lock" in other.out) == (2, True)
+    assert run("check", "--lock", "--update", "nets/net.py:Net(11)", *SET).code == 0
+    assert run("check", "--lock", "nets/net.py:Net(11)", *SET).code == 0
+    assert run("diff", "nets/Net.lock.json", "nets/net.py:Net(11)", *SET).out.count("same") == 1
+    assert run("diff", "nets/net.py:Net(10)", "nets/net.py:Net(11)", *SET, "--fail-on", "parameters>+0").code == 1
+
+
+def test_no_lock_holds_what_is_not_known(run: Run) -> None:
+    reference = "net.py:Net(10,mode='unknown')"
+    assert "no lock can hold the numbers of `aten.cumsum`" in run("lock", reference, *SET).err
+    assert list(Path().glob("*.json")) == []
+
+
+@pytest.mark.parametrize("command", ["diff", "compare"])
+def test_what_is_not_known_is_said_where_networks_are_compared(run: Run, command: str) -> None:
+    result = run(command, "net.py:Net(10)", "net.py:Net(10,mode='unknown')", *SET)
+    assert result.code == 0
+    assert result.err.count("warning[unknown-operator]: `aten.cumsum`") == 1
+
+
+def test_what_is_made_of_a_document_is_made_of_a_module(run: Run) -> None:
+    reference = ("net.py:Net(10)", *SET)
+    written = run("write", *reference)
+    assert written == run("import", "net.py:Net(10)", *SIZE)
+    assert "- linear: 10" in written.out
+    assert "smallest" in run("solve", *reference).out
+    assert "class Net(" in run("export", "torch", *reference).out
+    assert "conv 1x1" in run("convert", "--dense-to-conv", *reference).out
+    closed = run("analyze", *reference, "--symbol", "H=height", "--format", "markdown")
+    assert "H" in closed.out, closed.err
+    assert (
+        "error[unknown-operator]: no document can say `aten.cumsum"
+        in run("write", "net.py:Net(1,2,'unknown')", *SET).err
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("net.py", "`net.py` is Python source, not a document\n  = help: name what makes the module in it"),
+        ("net.pt", "`net.pt` is a PyTorch file of weights, not a document"),
+        ("nets/net.pth", "`nets/net.pth` is a PyTorch file of weights, not a document"),
+    ],
+)
+@pytest.mark.parametrize("command", ["analyze", "lock", "write"])
+def test_files_that_hold_no_network(run: Run, command: str, file: str, says: str) -> None:
+    result = run(command, file)
+    assert (result.code, result.out) == (2, "")
+    assert says in result.err
+
+
+def test_a_lock_has_no_settings(run: Run) -> None:
+    run("lock", "lenet5")
+    result = run("diff", "lenet5.lock.json", "lenet5.lock.json", "--set", "classes=9")
+    assert (result.code, "--set has no effect on locks" in result.err) == (2, True)
+    assert run("diff", "lenet5.lock.json", "lenet5", "--set", "input=36x36x1").code == 0
+
+
+def test_an_onnx_file_is_imported(run: Run) -> None:
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    assert run("export", "onnx", "mnist_cnn", "-o", "mnist.onnx").code == 0
+    result = run("import", "mnist.onnx")
+    assert result.code == 0
+    Path("mnist.yaml").write_text(result.out)
+    counted = [
+        run("analyze", name, "--format", "csv", "--columns", "output,parameters,macs").out
+        for name in ("mnist.yaml", "mnist.onnx")
+    ]
+    assert counted[0] == counted[1]
+    refused = run("import", "mnist.onnx", "--training")
+    assert (refused.code, "--training has no effect on an ONNX file" in refused.err) == (2, True)
+
+
 def test_a_saved_program(run: Run) -> None:
     module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
     torch.export.save(torch.export.export(module, (torch.empty(2, 3, 8, 9),)), "saved.pt2")

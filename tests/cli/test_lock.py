@@ -61,12 +61,6 @@ def test_a_network_of_the_zoo(run: Run, small: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "what"),
     [
-        ("torchvision.models:resnet18", "a Python object"),
-        ("nets:Small(width=3)", "a Python object"),
-        ("net.onnx", "an ONNX model"),
-        ("nets/net.pt", "a PyTorch file"),
-        ("net.pth", "a PyTorch file"),
-        ("net.py", "Python source"),
         ("small.lock.json", "a lock already"),
         ("git:main:small.yaml", "a network in git"),
     ],
