@@ -18,7 +18,7 @@ from cnncalc.language.expressions import value_text
 from cnncalc.language.fields import MAX_NODES, converted, wrong_condition, wrong_repeat, wrong_value
 from cnncalc.language.inputs import evaluated
 from cnncalc.language.limits import check_size
-from cnncalc.language.reader import unknown_layer
+from cnncalc.language.reader import INPUT, unknown_layer
 from cnncalc.language.terms import Term
 from cnncalc.layers import Kind
 from cnncalc.layers.base import Facts, LayerError
@@ -46,7 +46,7 @@ def dimensions(sizes: int) -> tuple[str, ...]:
 class _Scope:
     """Where names are looked up: the document, or one instance of a block (`use` in the scope `parent`)."""
 
-    __slots__ = ("args", "instance", "names", "parent", "prefix", "use", "uses")
+    __slots__ = ("args", "enters", "instance", "names", "parent", "prefix", "use", "uses")
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class _Scope:
         prefix: str = "",
         parent: _Scope | None = None,
         use: LayerUse | None = None,
+        enters: Value | None = None,
     ) -> None:
         self.names = names
         self.args = args
@@ -62,6 +63,7 @@ class _Scope:
         self.instance = prefix  # of the names of layers made now: inside a repeated merge, `merge.2.`
         self.parent = parent
         self.use = use
+        self.enters = enters  # the value that enters the block, which calls it `input`
         self.uses: tuple[Span, ...] = () if parent is None or use is None else (*parent.uses, use.node.span)
 
 
@@ -229,7 +231,7 @@ class _Expander:
         names = dict(self.constants)
         if value is not None:
             names["block_in_channels"] = value.output[0]
-        inner = _Scope(names, block.args, f"{name}.", scope, use)
+        inner = _Scope(names, block.args, f"{name}.", scope, use, value)
         for key, default in block.args.items():
             given = use.fields.get(key)
             names[key] = self.evaluate(default, inner) if given is None else self.evaluate(given, scope)
@@ -255,6 +257,13 @@ class _Expander:
         value = self.values.get(scope.instance + reference.name) or self.values.get(scope.prefix + reference.name)
         if value is not None:
             return value
+        if reference.name == INPUT and scope.parent is not None:
+            if scope.enters is not None:
+                return scope.enters
+            message = f"no value enters the block `{scope.prefix[:-1]}`: the network has several inputs"
+            help = f"add `from:` with one of {choices(self.document.inputs)} where the block is used"
+            span, notes = reference.node.span, tuple(_around(scope))
+            raise DocumentError(Diagnostic("no-value-enters", message, span, notes=notes, help=help))
         known = [name[len(scope.prefix) :] for name in self.values if name.startswith(scope.prefix)]
         raise DocumentError(unknown_layer(reference, known, which))
 

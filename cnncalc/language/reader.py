@@ -27,6 +27,7 @@ TOP_LEVEL = ("name", "input", "inputs", "extends", "args", "blocks", "layers", "
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 RESERVED_ARGS = ("i", "item", "in_channels", "block_in_channels")
 RESERVED_NAMES = ("identity", "true", "false", "null")
+INPUT = "input"  # what a network that has one input calls it, and every block the value that enters
 MAX_DEPTH = 100  # blocks and merges inside one another
 
 
@@ -118,7 +119,7 @@ class _Reader:
             span = top.keys["inputs"].span
             self.error("input-and-inputs", "`input` and `inputs` exclude each other", span, "keep one of the two")
         if one is not None:
-            return {"input": read_input("input", one, self.known, self.found)}
+            return {INPUT: read_input(INPUT, one, self.known, self.found)}
         if several is None:
             if not misspelt:
                 help = "add `input: 224x224x3` (height x width x channels)"
@@ -264,8 +265,8 @@ class _Reader:
             numbers[use.kind] = number
             use.name = name
 
-    def check_references(self, uses: list[LayerUse], inputs: Collection[str]) -> None:
-        """Every name in `from` and in paths has to be one of an earlier layer of the scope."""
+    def check_references(self, uses: list[LayerUse], inputs: Collection[str], block: bool) -> None:
+        """Every name in `from` and in paths has to be one of an earlier layer of the scope, or of an input."""
         everywhere: dict[str, LayerUse] | None = None
         seen = dict.fromkeys(inputs)
         inside: list[LayerUse] = []  # the merges around
@@ -291,7 +292,7 @@ class _Reader:
             elif path:
                 self.found.add(_unknown_path(reference, [*seen, *self.block_args]))
             else:
-                self.found.add(unknown_layer(reference, seen, "no earlier layer", block=not inputs))
+                self.found.add(unknown_layer(reference, seen, "no earlier layer", block))
 
         def visit(uses: list[LayerUse]) -> None:
             for use in uses:
@@ -329,7 +330,7 @@ class _Reader:
             body, args = node.entries[name], self.block_args[name]
             if args is not None and isinstance(body, Mapping):
                 self.known = document_args | frozenset(args) | {"in_channels", "block_in_channels"}
-                layers = self.scope(body.entries["layers"], f"{name}.layers", body.keys["layers"], ())
+                layers = self.scope(body.entries["layers"], f"{name}.layers", body.keys["layers"], (INPUT,), block=True)
                 blocks[name] = Block(name, key, args, layers)
         self.known = document_args
         return blocks
@@ -395,7 +396,9 @@ class _Reader:
 
     # Layers -----------------------------------------------------------------------------------------------------------
 
-    def scope(self, node: Node, field: str, key: Scalar, inputs: Collection[str]) -> list[LayerUse]:
+    def scope(
+        self, node: Node, field: str, key: Scalar, inputs: Collection[str], block: bool = False
+    ) -> list[LayerUse]:
         """A document's or a block's own layers, with names that are unique in it."""
         if _is_nothing(node) or (isinstance(node, Sequence) and not node.items):
             self.error("no-layers", f"`{field}` is empty", key.span, help="add a layer below it, e.g. `- relu`")
@@ -405,7 +408,7 @@ class _Reader:
             return []
         uses = self.uses(node)
         self.name(uses, inputs)
-        self.check_references(uses, inputs)
+        self.check_references(uses, inputs, block)
         return uses
 
     def uses(self, node: Sequence) -> list[LayerUse]:

@@ -431,3 +431,21 @@ def test_the_deepest_document_does_not_exhaust_the_stack() -> None:
         return network(text) if frames == 0 else below(frames - 1)
 
     assert channels(below(150)) == [10]
+
+
+def test_a_block_calls_the_value_that_enters_it_input() -> None:
+    """Its own, wherever it is used and repeated; the network's where no block is around."""
+    network = loads(
+        "input: 8x8x4\n"
+        "blocks:\n"
+        "  inner:\n    layers: [relu, {add: [input, identity]}]\n"
+        "  outer:\n    layers: [tanh, inner, {add: [{inner: {}, from: input}, input]}]\n"
+        "layers: [sigmoid, {outer: {}, repeat: 2}, {add: [input, identity]}]\n"
+    )
+    reads = {node.name: [value.name for value in node.inputs] for node in network}
+    assert reads["outer.0.inner1.add"] == ["outer.0.tanh", "outer.0.inner1.relu"]
+    assert reads["outer.0.inner2.add"] == ["sigmoid", "outer.0.inner2.relu"]
+    assert reads["outer.0.add"] == ["outer.0.inner2.add", "sigmoid"]
+    assert reads["outer.1.inner2.relu"] == ["outer.0.add"]
+    assert reads["outer.1.add"] == ["outer.1.inner2.add", "outer.0.add"]
+    assert reads["add"] == ["input", "outer.1.add"]
