@@ -434,6 +434,8 @@ class Writer:
                 layers.pop()
             else:
                 output = (2 * width, *output[1:])
+        if output == shape and self.draw(st.booleans()):
+            layers.append({"add": ["identity", "input"]})
         if output == shape:
             use["repeat"] = self.draw(st.integers(1, 2))
         return use, output

@@ -1000,7 +1000,7 @@ class Drawing:
         return text
 
     def layers(self, names: list[str]) -> list[Any]:
-        named: list[str] = []
+        named = ["input"]
         return [self.layer(names, named, True) for _ in range(self.one(1, 2, 3))]
 
     def use(self, block: str, names: list[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from cnncalc.graph import Network, Value
 from cnncalc.language.document import Document
+from cnncalc.language.reader import INPUT
 from cnncalc.pytorch.source import algebra
 from cnncalc.pytorch.source.algebra import constant, names_of, text
 from cnncalc.pytorch.source.classes import ClassWriter
@@ -81,12 +82,14 @@ class File:
         block = instances[0].block
         try:
             writer = ClassWriter(self, block, instances, [])
-            flow = writer.walked(writer.enter("x"), "x")
+            variable = writer.local(INPUT) if INPUT in writer.scope.read else "x"
+            writer.scope.flows[INPUT] = flow = writer.enter(variable)
+            flow = writer.walked(flow, "x")
         except Varies as varies:
             for key in dict.fromkeys(varies.keys):
                 self.write([each for each, own in zip(instances, varies.keys, strict=True) if own == key])
             return
-        template = self.finished(writer, class_name(block.name, "Block"), ["x"], [flow], [])
+        template = self.finished(writer, class_name(block.name, "Block"), [variable], [flow], [])
         for place, each in enumerate(instances):
             self.written[id(block.node)][each.key] = template, place
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from cnncalc.graph import Network, Value
 from cnncalc.language.document import Block, Document, LayerUse, Reference
 from cnncalc.language.expand import expand
+from cnncalc.language.reader import INPUT
 from cnncalc.language.source import Scalar
 from cnncalc.layers import Kind
 
@@ -147,6 +148,8 @@ class _Walk:
         within = _Place(place.scope, place.turn if use.repeat is None else f"{name}.")
         if use.layer is None:
             block = self.document.blocks[use.kind]
+            if value is not None:
+                self.values[f"{name}.{INPUT}"] = value
             instance = Instance(block, self.args(block, use, call), value)
             self.instance(call, instance, _Place(f"{name}.", f"{name}."))
         elif id(use) in self.inner:
