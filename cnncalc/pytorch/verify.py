@@ -32,6 +32,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 
+MOST_LAYERS = 5  # that are told of one by one where they differ from a module's
 REFUSED = "refused: "  # how an answer begins that is torch's error message
 
 Answer = int | str | list[int] | dict[str, list[int]]
@@ -120,21 +121,36 @@ class Verification:
 
 
 def diagnostics(verification: Verification, network: Network) -> list[Diagnostic]:
-    """Every disagreement as an error at its place in the document."""
+    """Every disagreement as an error at its place in the document.
+
+    Against a module, where one difference brings others after it, an error for each of the first few layers, and one
+    that counts the rest.
+    """
     spans = {node.name: node.span for node in network.nodes}
-    found = []
-    for layer, comparison in verification.disagreements:
-        of = f"`{layer.name}` ({layer.kind}): " if layer else ""
-        answer = text(comparison.torch)
-        if answer.startswith(REFUSED):
-            message = f"{of}torch refuses the {comparison.quantity}: {answer.removeprefix(REFUSED)}"
-        else:
-            message = (
-                f"{of}{comparison.quantity} is {text(comparison.engine)} by cnncalc, {answer} {verification.other}"
-            )
-        notes = (Note(comparison.note),) if comparison.note else ()
-        found.append(Diagnostic("torch-disagrees", message, spans[layer.name] if layer else None, notes=notes))
+    together: dict[Any, list[Comparison]] = {}
+    for place, (layer, comparison) in enumerate(verification.disagreements):
+        key = (layer.name, layer.kind) if layer else ("", "")
+        together.setdefault(key if verification.against else (*key, place), []).append(comparison)
+    found: list[Diagnostic] = []
+    for (name, kind, *_), comparisons in together.items():
+        if verification.against and len(found) == MOST_LAYERS and name:
+            continue
+        of = f"`{name}` ({kind}): " if name else ""
+        message = of + "; ".join([_said(comparison, verification) for comparison in comparisons])
+        notes = [Note(note) for note in dict.fromkeys([one.note for one in comparisons]) if note]
+        found.append(Diagnostic("torch-disagrees", message, spans.get(name), notes=tuple(notes)))
+    more = sum(bool(name) for name, *_ in together) - MOST_LAYERS
+    if verification.against and more > 0:
+        told = f"{more:,} {'layer' if more == 1 else 'layers'} after them {'differs' if more == 1 else 'differ'}, too"
+        found.insert(MOST_LAYERS, Diagnostic("torch-disagrees", told))
     return found
+
+
+def _said(comparison: Comparison, verification: Verification) -> str:
+    answer = text(comparison.torch)
+    if answer.startswith(REFUSED):
+        return f"torch refuses the {comparison.quantity}: {answer.removeprefix(REFUSED)}"
+    return f"{comparison.quantity} is {text(comparison.engine)} by cnncalc, {answer} {verification.other}"
 
 
 def text(answer: Answer) -> str:

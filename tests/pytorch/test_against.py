@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from torchvision_operators import torchvision_operators
 
 from cnncalc.pytorch.against import TOLERANCE, verify_against
-from cnncalc.pytorch.verify import Verification
+from cnncalc.pytorch.verify import Verification, diagnostics
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -123,6 +123,24 @@ def test_another_size_of_a_kernel_is_no_other_sequence(compared: Callable[..., V
         ("conv", "MACs", 8 * 4 * 16, 0),
         ("", "parameters in all", 1053, 1021),
         ("", "MACs in all", 2 * (22656 + 512), 2 * 22656),
+    ]
+
+
+def test_layers_that_differ_are_told_of_once_each_and_the_first_of_them_only(
+    compared: Callable[..., Verification],
+) -> None:
+    report = compared("out_channels: 8", "out_channels: 9")
+    network = load("net.yaml")
+    first, *others = diagnostics(report, network)
+    assert first.message == (
+        "`first` (conv): output shape is [9, 8, 8] by cnncalc, [8, 8, 8] in the module; parameters is [9, 3, 3, 3] by "
+        f"cnncalc, [8, 3, 3, 3] in the module; MACs is {9 * 64 * 27:,} by cnncalc, {8 * 64 * 27:,} in the module"
+    )
+    assert [note.message for note in first.notes] == ["`conv` (conv) of the module"]
+    assert [one.message.partition(": ")[0].partition(" is ")[0] for one in others] == [
+        *("`batch_norm` (batch_norm)", "`relu` (relu)", "`one` (conv)", "`other` (conv)"),
+        "3 layers after them differ, too",
+        "parameters in all",
     ]
 
 
