@@ -81,10 +81,7 @@ def _report(network: Network, batch: int, dtype: str) -> Report:
 def _layers(network: Network, batch: int, width: int) -> list[LayerReport]:
     fields = receptive_fields(network)
     shared = _Shared(batch, width)
-    rows = []
-    for node in network.nodes:
-        rows.append(shared.row(node, fields[node]))
-    return rows
+    return [shared.row(node, fields[node]) for node in network.nodes]
 
 
 class _Common(NamedTuple):

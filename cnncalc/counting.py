@@ -6,8 +6,8 @@ Counts are for one image. The records are plain, of exact integers; pydantic wri
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cnncalc.conventions import CONVENTIONS, Convention, Entry, entries
 from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
@@ -15,7 +15,7 @@ from cnncalc.graph import Network
 from cnncalc.report import Report
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    pass
 
 SCHEMA_VERSION = 1
 
@@ -142,18 +142,6 @@ def rounded(total: int, unit: int, digits: int) -> str:
 
 
 def to_json(report: CountReport, indent: int | None = 2) -> str:
-    return str(_adapter().dump_json(report, indent=indent).decode())
-
-
-def json_schema() -> dict[str, Any]:
-    return _adapter().json_schema()
-
-
-def to_dict(report: CountReport) -> dict[str, Any]:
-    return asdict(report)
-
-
-def _adapter() -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(CountReport)
+    return TypeAdapter(CountReport).dump_json(report, indent=indent).decode()

@@ -70,7 +70,7 @@ def figure(text: str) -> Figure:
 
 @dataclass(slots=True)
 class Match:
-    """A count of the network, and how it stands to the figure; `ratio` is count : figure, where it does not give it."""
+    """A count of the network, and how it stands to the figure: `fit` is how it gives it."""
 
     name: str
     title: str

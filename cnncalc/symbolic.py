@@ -25,13 +25,13 @@ from cnncalc.language.expand import expand
 from cnncalc.language.expressions import value_text
 from cnncalc.language.load import document_of
 from cnncalc.layers.base import sum_of
+from cnncalc.layers.fields import LARGEST_SIZE
 from cnncalc.models import source
 from cnncalc.passes.depth import depth
 from cnncalc.passes.memory import textbook
 from cnncalc.passes.receptive_field import Field, receptive_fields
 from cnncalc.shapes import DTYPE_BYTES, Layout
 from cnncalc.unknowns import (
-    LARGEST,
     Condition,
     Domain,
     Letter,
@@ -372,7 +372,7 @@ class _Opening:
             raise symbol.refused("letter-of-two-values", message, "take a letter for each")
         letter.multiple = lcm(letter.multiple, multiple)
         letter.least = letter.multiple
-        letter.most = LARGEST - LARGEST % letter.multiple
+        letter.most = LARGEST_SIZE - LARGEST_SIZE % letter.multiple
         if value % letter.multiple:
             message = f"`{name}` is {value}, which is no multiple of {letter.multiple}"
             help = f"start from {value + -value % letter.multiple}: give the document another size with --set"

@@ -21,9 +21,9 @@ from math import floor, gcd, lcm, prod
 from typing import Any, Literal, NamedTuple
 
 from cnncalc.closed import NoClosedForm, aside
+from cnncalc.layers.fields import LARGEST_SIZE
 
-LARGEST = 2**31 - 1  # of a size in a document
-LIMIT = LARGEST  # comparisons with numbers from here up are the program's own bounds
+LIMIT = LARGEST_SIZE  # comparisons with numbers from here up are the program's own bounds
 LARGEST_BITS = 256
 
 
@@ -205,7 +205,7 @@ class Letter:
     stands_for: str
     sample: int
     least: int = 1
-    most: int = LARGEST
+    most: int = LARGEST_SIZE
     multiple: int = 1  # it is a multiple of this
     limited: bool = True  # `most` keeps numbers within what a document may hold
 

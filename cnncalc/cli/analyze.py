@@ -17,12 +17,12 @@ from cnncalc.cli.options import (
     Strict,
     Symbols,
     document_named,
+    dtype_named,
     hold_strictly,
     language_named,
     no_document,
 )
-from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
-from cnncalc.shapes import DTYPE_BYTES
+from cnncalc.diagnostics import Diagnostic, DocumentError
 
 if TYPE_CHECKING:
     from cnncalc.conventions import Convention
@@ -83,8 +83,7 @@ def analyze(
     from cnncalc.models import load
     from cnncalc.render.columns import chosen, with_conventions
 
-    if dtype not in DTYPE_BYTES:
-        raise _refused("unknown-dtype", f"`{dtype}` is not a number format", dtype, list(DTYPE_BYTES))
+    dtype = dtype_named(dtype)
     try:
         wanted = chosen(columns) if columns is not None else None
     except ValueError as error:
@@ -177,9 +176,3 @@ def _write_closed_forms(
     else:
         document = rendered.markdown if format is Format.markdown else rendered.latex_document
         sys.stdout.write("\n".join([document(one) for one in found]))
-
-
-def _refused(code: str, message: str, name: str, known: list[str]) -> DocumentError:
-    nearest = near(name, known)
-    help = did_you_mean(nearest, f"known: {', '.join(known)}")
-    return DocumentError(Diagnostic(code, message, help=help))

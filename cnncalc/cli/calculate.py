@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import re
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import Language, language_named
-from cnncalc.cli.sizes import not_a_size, size
-from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
-from cnncalc.shapes import DTYPE_BYTES
+from cnncalc.cli.options import Language, Words, dtype_named, language_named
+from cnncalc.cli.sizes import PADDING_WORDS, not_a_size, size
+from cnncalc.diagnostics import Diagnostic, DocumentError
 
-PADDING_WORDS = ("valid", "same", "full")
 _INPUT = re.compile(r"[0-9]+(?:x[0-9]+)*\Z|\[ *[0-9]+(?: *, *[0-9]+)* *\]\Z")
-
-
-class Format(StrEnum):
-    text = "text"
-    json = "json"
 
 
 Shape = Annotated[
@@ -49,7 +41,7 @@ NoBias = Annotated[bool, typer.Option("--no-bias", help="Without biases.")]
 Ceil = Annotated[bool, typer.Option("--ceil", help="Round the output up.")]
 Batch = Annotated[int, typer.Option(min=1, help="Images in a batch: bytes are for all of them, other counts for one.")]
 Dtype = Annotated[str, typer.Option(help="Number format, for bytes: float32, float16, bfloat16, float64, int8 ...")]
-Written = Annotated[Format, typer.Option(help="How to write the result.")]
+Written = Annotated[Words, typer.Option(help="How to write the result.")]
 
 
 def conv(
@@ -63,7 +55,7 @@ def conv(
     no_bias: NoBias = False,
     batch: Batch = 1,
     dtype: Dtype = "float32",
-    format: Written = Format.text,
+    format: Written = Words.text,
     lang: Language = "en",
 ) -> None:
     """A convolution: its output, parameters, multiplies, operations and memory, with their working.
@@ -92,7 +84,7 @@ def pool(
     average: Annotated[bool, typer.Option("--average", help="The mean of each window, not the largest value.")] = False,
     batch: Batch = 1,
     dtype: Dtype = "float32",
-    format: Written = Format.text,
+    format: Written = Words.text,
     lang: Language = "en",
 ) -> None:
     """A pool: its output, operations and memory, with their working. Its stride is its kernel unless -s says otherwise.
@@ -115,7 +107,7 @@ def linear(
     no_bias: NoBias = False,
     batch: Batch = 1,
     dtype: Dtype = "float32",
-    format: Written = Format.text,
+    format: Written = Words.text,
     lang: Language = "en",
 ) -> None:
     """A dense layer: its parameters, multiplies, operations and memory, with their working. A map is flattened first.
@@ -140,7 +132,7 @@ def conv_transpose(
     no_bias: NoBias = False,
     batch: Batch = 1,
     dtype: Dtype = "float32",
-    format: Written = Format.text,
+    format: Written = Words.text,
     lang: Language = "en",
 ) -> None:
     """A transposed convolution: its output, parameters, multiplies, operations and memory, with their working.
@@ -164,7 +156,7 @@ def conv_transpose(
 
 
 def _tell(
-    input: str, kind: str, fields: dict[str, str | None], batch: int, dtype: str, format: Format, lang: str
+    input: str, kind: str, fields: dict[str, str | None], batch: int, dtype: str, format: Words, lang: str
 ) -> None:
     from cnncalc.derivations import Explained
     from cnncalc.language.load import loads
@@ -173,15 +165,13 @@ def _tell(
     if not _INPUT.match(input):
         help = "write height x width x channels, e.g. 224x224x3, or [3, 224, 224]"
         raise DocumentError(not_a_size("INPUT", input, help))
-    if dtype not in DTYPE_BYTES:
-        help = did_you_mean(near(dtype, DTYPE_BYTES), f"known: {', '.join(DTYPE_BYTES)}")
-        raise DocumentError(Diagnostic("unknown-dtype", f"`{dtype}` is not a number format", help=help))
+    dtype = dtype_named(dtype)
     language = language_named(lang)
     values = ", ".join(f"{name}: {value}" for name, value in fields.items() if value is not None)
     layer = f"- {kind}: {{{values}}}"
     network = loads(f"input: {input}\nlayers:\n  {layer}\n", name=f"<{kind}>")
     explained = Explained(network, batch, dtype)
-    if format is Format.json:
+    if format is Words.json:
         sys.stdout.write(rendered.to_json(layer, explained, language) + "\n")
     else:
         rendered.write(layer, explained, language=language)

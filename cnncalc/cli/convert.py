@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import Expression, OneFile, Settings, document_named
+from cnncalc.cli.options import Expression, OneFile, Page, Settings, document_named
 from cnncalc.diagnostics import Diagnostic, DocumentError
-
-
-class Format(StrEnum):
-    table = "table"
-    json = "json"
-    markdown = "markdown"
 
 
 def convert(
@@ -38,7 +31,7 @@ def convert(
             show_default=False,
         ),
     ] = None,
-    format: Annotated[Format, typer.Option(help="How to write the page.")] = Format.table,
+    format: Annotated[Page, typer.Option(help="How to write the page.")] = Page.table,
     settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
     """A network with its dense layers as convolutions: its scores at every position of a larger image, and their cost.
@@ -60,9 +53,9 @@ def convert(
         write(found.document, output)
     if output == "-":
         return
-    if format is Format.json:
+    if format is Page.json:
         sys.stdout.write(to_json(found) + "\n")
         return
     from cnncalc.render import convert as rendered
 
-    rendered.write(found) if format is Format.table else sys.stdout.write(rendered.markdown(found))
+    rendered.write(found) if format is Page.table else sys.stdout.write(rendered.markdown(found))

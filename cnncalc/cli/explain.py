@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import File, Language, Settings, language_named
-from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
-from cnncalc.shapes import DTYPE_BYTES
+from cnncalc.cli.options import File, Language, Settings, dtype_named, language_named
+from cnncalc.diagnostics import Diagnostic, DocumentError
 
 
 class Format(StrEnum):
@@ -61,9 +60,7 @@ def explain(
         help = "`cnncalc analyze FILE --symbol ...` gives every count as a formula in the letters"
         message = "an explanation has the numbers of a document, and no letters in their place"
         raise DocumentError(Diagnostic("not-in-closed-form", message, help=help))
-    if dtype not in DTYPE_BYTES:
-        help = did_you_mean(near(dtype, DTYPE_BYTES), f"known: {', '.join(DTYPE_BYTES)}")
-        raise DocumentError(Diagnostic("unknown-dtype", f"`{dtype}` is not a number format", help=help))
+    dtype = dtype_named(dtype)
     language = language_named(lang)
     explained = Explained(load(file, settings), batch, dtype)
     quantities = [name.strip() for name in quantity.split(",")] if quantity is not None else []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import File, Settings
+from cnncalc.cli.options import File, Page, Settings
 from cnncalc.cli.running import (
     Amp,
     Checkpoint,
@@ -22,12 +21,6 @@ from cnncalc.cli.running import (
     asked,
 )
 from cnncalc.diagnostics import Diagnostic, DocumentError
-
-
-class Format(StrEnum):
-    table = "table"
-    json = "json"
-    markdown = "markdown"
 
 
 def fit(
@@ -44,7 +37,7 @@ def fit(
     dtype: Dtype = "float32",
     amp: Amp = None,
     device: DeviceName = "cpu",
-    format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,
+    format: Annotated[Page, typer.Option(help="How to write the result.")] = Page.table,
     settings: Settings = [],  # noqa: B006
 ) -> None:
     """The largest batch that fits into a memory, what fills it, and what would make room, each priced by the model.
@@ -63,13 +56,13 @@ def fit(
         help = "write 8GiB (8 times 2^30 bytes) or 24GB (24 times 10^9)"
         raise DocumentError(Diagnostic("memory-size", str(error), help=help)) from None
     answer = found(load(file, settings), budget, setup)
-    if format is Format.json:
+    if format is Page.json:
         from cnncalc.fit import to_json
 
         sys.stdout.write(to_json(answer) + "\n")
     else:
         from cnncalc.render import fit as rendered
 
-        rendered.write(answer) if format is Format.table else sys.stdout.write(rendered.markdown(answer))
+        rendered.write(answer) if format is Page.table else sys.stdout.write(rendered.markdown(answer))
     if not answer.batch:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncalc.diagnostics import Diagnostic, DocumentError, Source, did_you_mean, near, quoted
+from cnncalc.shapes import DTYPE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,21 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     markdown = "markdown"
+
+
+class Page(StrEnum):
+    """How a page is written."""
+
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+
+
+class Words(StrEnum):
+    """How an answer is written."""
+
+    text = "text"
+    json = "json"
 
 
 _DOCUMENT = (
@@ -107,6 +123,14 @@ def tell(remarks: Iterable[Diagnostic]) -> None:
 def no_model(name: str) -> DocumentError:
     help = "write torchvision.models:resnet50, path/to/file.py:Net(10), program.pt2 or model.onnx"
     return DocumentError(Diagnostic("not-a-model", f"{quoted(name)} names no model", help=help))
+
+
+def dtype_named(name: str) -> str:
+    """The number format of `--dtype`."""
+    if name in DTYPE_BYTES:
+        return name
+    help = did_you_mean(near(name, DTYPE_BYTES), f"known: {', '.join(DTYPE_BYTES)}")
+    raise DocumentError(Diagnostic("unknown-dtype", f"`{name}` is not a number format", help=help))
 
 
 def language_named(name: str) -> str:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from cnncalc.cli.options import File, Settings
-
-
-class Format(StrEnum):
-    table = "table"
-    json = "json"
-    markdown = "markdown"
+from cnncalc.cli.options import File, Page, Settings
 
 
 def savings(
     file: File,
-    format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.table,
+    format: Annotated[Page, typer.Option(help="How to write the result.")] = Page.table,
     settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
     """Designs that save parameters and multiplies, each priced against the plain layers that it stands in place of.
@@ -31,9 +24,9 @@ def savings(
     from cnncalc.savings import savings as found
 
     answer = found(load(file, settings))
-    if format is Format.table:
+    if format is Page.table:
         rendered.write(answer)
-    elif format is Format.markdown:
+    elif format is Page.markdown:
         sys.stdout.write(rendered.markdown(answer))
     else:
         sys.stdout.write(rendered.to_json(answer) + "\n")

@@ -8,6 +8,7 @@ from typing import Literal
 from cnncalc.diagnostics import Diagnostic, DocumentError, quoted
 
 _SIZES = re.compile(r"[0-9]+(?:[x×,][0-9]+)*\Z")
+PADDING_WORDS = ("valid", "same", "full")
 LONGEST = 76
 
 Size = int | tuple[int, ...] | Literal["?"] | None

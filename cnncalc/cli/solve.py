@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncalc.cli.options import Settings
-from cnncalc.cli.sizes import Size, map_size, not_a_size, size
+from cnncalc.cli.options import Settings, Words
+from cnncalc.cli.sizes import PADDING_WORDS, Size, map_size, not_a_size, size
 from cnncalc.diagnostics import Diagnostic, DocumentError, quoted
 
 if TYPE_CHECKING:
@@ -18,12 +17,6 @@ if TYPE_CHECKING:
     from cnncalc.solve import Solved
 
 LAYERS = ("conv", "pool", "conv-transpose")
-PADDING_WORDS = ("valid", "same", "full")
-
-
-class Format(StrEnum):
-    text = "text"
-    json = "json"
 
 
 _SIZE = "Size, or one an axis (3x5); `?` is an unknown."
@@ -68,7 +61,7 @@ def solve(
         Text,
         typer.Option(metavar="NAME", help="Of a FILE: the layer or block that gives --output.", show_default=False),
     ] = None,
-    format: Annotated[Format, typer.Option(help="How to write the answer.")] = Format.text,
+    format: Annotated[Words, typer.Option(help="How to write the answer.")] = Words.text,
     settings: Settings = [],  # noqa: B006  (typer's way to say "none given")
 ) -> None:
     """The unknown in a shape equation: the sizes of a layer, or the inputs of a network.
@@ -144,8 +137,8 @@ def _of_network(file: str, output: str | None, layer: str | None, settings: list
     return accepted(file, settings)
 
 
-def _write(found: Solved | Accepted | Inputs, format: Format) -> None:
-    if format is Format.text:
+def _write(found: Solved | Accepted | Inputs, format: Words) -> None:
+    if format is Words.text:
         from cnncalc.render import solve as rendered
 
         rendered.write(found)

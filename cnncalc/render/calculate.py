@@ -8,11 +8,11 @@ from dataclasses import asdict, replace
 from typing import TextIO
 
 from cnncalc.derivations import Explained, Explanation
-from cnncalc.diagnostics import printable, text_width
+from cnncalc.diagnostics import text_width
 from cnncalc.messages import numbered, text
 from cnncalc.render import derivation as rendered
 from cnncalc.render.summary import remark_text, remarks, size_text
-from cnncalc.render.terminal import NAMES, Line, put
+from cnncalc.render.terminal import NAMES, Line, printed, put
 from cnncalc.shapes import shape_text
 
 SCHEMA_VERSION = 1
@@ -26,7 +26,7 @@ def write(layer: str, explained: Explained, stream: TextIO | None = None, langua
 
 def lines(layer: str, explained: Explained, language: str = "en") -> list[Line]:
     """The layer as a document writes it, its numbers, and how each comes about."""
-    numbers = [Line(printable(line.text), line.style) for line in _numbers(layer, explained, language)]
+    numbers = printed(_numbers(layer, explained, language))
     worked = _worked(explained)
     return [*numbers, Line(""), *rendered.lines(worked.derivations, rendered.Words(worked.layout, language))]
 

@@ -13,6 +13,7 @@ from cnncalc import __version__
 from cnncalc.checks import Outcome, Status
 from cnncalc.diagnostics import Diagnostic, Span, printable, render
 from cnncalc.render.markdown import escaped, prose, row
+from cnncalc.render.summary import counted
 
 MOST_ANNOTATIONS = 10  # of one step that GitHub shows; it drops the others without a word
 STDIN = "<stdin>"
@@ -29,14 +30,10 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     expectations = sum(outcome.expectations for outcome in outcomes)
     failed = sum(len(outcome.failures) for outcome in outcomes)
     wrong = sum(outcome.status == "wrong" for outcome in outcomes)
-    held = f"{expectations - failed:,} of {_counted(expectations, 'expectation')}"
+    held = f"{expectations - failed:,} of {counted(expectations, 'expectation')}"
     said = [f"{held} {'holds' if expectations == 1 else 'hold'}" if expectations else "nothing is expected"]
-    said += [f"{_counted(wrong, 'document')} {'is' if wrong == 1 else 'are'} wrong"] if wrong else []
-    return f"{_counted(len(outcomes), 'document')}: {', '.join(said)}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    said += [f"{counted(wrong, 'document')} {'is' if wrong == 1 else 'are'} wrong"] if wrong else []
+    return f"{counted(len(outcomes), 'document')}: {', '.join(said)}"
 
 
 # JSON -----------------------------------------------------------------------------------------------------------------
@@ -106,7 +103,7 @@ def github(outcomes: Sequence[Outcome], folder: str = "") -> str:
     lines = [_annotation(diagnostic, outcome, folder) for outcome, diagnostic in found[:MOST_ANNOTATIONS]]
     if more := found[MOST_ANNOTATIONS:]:
         why = f"GitHub shows {MOST_ANNOTATIONS} of a step, whose summary has all"
-        lines.append(f"{_counted(len(more), 'more error')} without an annotation: {why}")
+        lines.append(f"{counted(len(more), 'more error')} without an annotation: {why}")
     return "\n".join([*lines, summary(outcomes)]) + "\n"
 
 

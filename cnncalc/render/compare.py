@@ -14,7 +14,7 @@ from cnncalc.diagnostics import did_you_mean, near, printable
 from cnncalc.figures import BYTES, QUANTITIES
 from cnncalc.render.markdown import escaped, prose, row
 from cnncalc.render.memory_words import DEVICES, OPTIMIZERS
-from cnncalc.render.terminal import GAP, Line, put
+from cnncalc.render.terminal import GAP, Line, printed, put
 from cnncalc.report import Tensor
 from cnncalc.shapes import shape_text
 
@@ -63,7 +63,7 @@ def lines(found: Comparison, columns: Sequence[str] | None = None, width: int | 
     drawn.append(Line(""))
     for sentence in _sentences(found, totals, columns):
         drawn += _wrapped(sentence, within, "dim")
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def markdown(found: Comparison, columns: Sequence[str] | None = None) -> str:

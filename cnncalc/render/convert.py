@@ -6,8 +6,8 @@ from textwrap import wrap
 from typing import TextIO, get_args
 
 from cnncalc.convert import Conversion
-from cnncalc.diagnostics import printable
-from cnncalc.render.terminal import Line, put
+from cnncalc.render.summary import titled
+from cnncalc.render.terminal import Line, printed, put
 from cnncalc.shapes import Layout, shape_text
 
 NARROWEST, WIDEST = 48, 80
@@ -34,7 +34,7 @@ def lines(found: Conversion, width: int | None = None) -> list[Line]:
     drawn.append(Line(""))
     for sentence in _sentences(found):
         drawn += [Line(part) for part in wrap(sentence, width, break_long_words=False, break_on_hyphens=False)]
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def markdown(found: Conversion) -> str:
@@ -52,7 +52,7 @@ def _shape(found: Conversion, shape: list[int]) -> str:
 
 
 def _title(found: Conversion) -> str:
-    name = f"{found.name} ({found.source})" if found.name else found.source
+    name = titled(found.name, found.source)
     return f"{name}, dense layers as convolutions, on {_shape(found, found.input)}"
 
 

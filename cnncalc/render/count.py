@@ -16,7 +16,7 @@ from cnncalc.render.csv import document
 from cnncalc.render.markdown import escaped, prose, table
 from cnncalc.render.markdown import row as markdown_row
 from cnncalc.render.summary import counted
-from cnncalc.render.terminal import GAP, Line
+from cnncalc.render.terminal import GAP, Line, printed
 from cnncalc.report import Report
 
 NARROWEST_WORDS = 24
@@ -41,7 +41,7 @@ def lines(report: CountReport, width: int | None = None) -> list[Line]:
         for position, text in enumerate(words or [""]):
             drawn.append(Line(_joined([*(row if position == 0 else ["", "", ""]), text], widths)))
     drawn += [Line("")] + [Line(text, "dim") for text in _notes(report, width)]
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def _joined(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ from cnncalc.diagnostics import printable
 from cnncalc.render import expression
 from cnncalc.render.expression import number_latex, number_text
 from cnncalc.render.summary import size_text
-from cnncalc.render.terminal import Line, put
+from cnncalc.render.terminal import Line, printed, put
 from cnncalc.shapes import Layout, shape_text, sizes_text
 from cnncalc.tree import Tree
 
@@ -216,7 +216,7 @@ def lines(derivations: Sequence[Derivation], words: Words) -> list[Line]:
                 drawn.append(Line(f"  {named} {unit}".rstrip()))
                 drawn.append(Line(f"    {words.why(working)}", "dim"))
             drawn += [Line(f"    {source}", "dim") for source in words.sources(derivation, working)]
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def _sum_lines(working: Working, words: Words, unit: str) -> list[Line]:

@@ -11,7 +11,8 @@ from cnncalc.diagnostics import printable
 from cnncalc.diff import MAIN, Change, Diff, LayerChange, Value, percent_text, value_text
 from cnncalc.figures import BYTES, LayerFigures
 from cnncalc.render.markdown import escaped, prose, row
-from cnncalc.render.terminal import GAP, Line, put
+from cnncalc.render.summary import counted
+from cnncalc.render.terminal import GAP, Line, printed, put
 
 NARROWEST, WIDEST = 60, 80
 SHORTEST_NAME = 12
@@ -37,7 +38,7 @@ def lines(found: Diff, width: int | None = None) -> list[Line]:
     width = max(NARROWEST, width or WIDEST)
     drawn = [Line(f"{found.old.source} -> {found.new.source}", "bold")]
     if found.same:
-        drawn += [Line(""), Line(f"Nothing changed: {_counted(found.unchanged, 'layer')}, every number the same.")]
+        drawn += [Line(""), Line(f"Nothing changed: {counted(found.unchanged, 'layer')}, every number the same.")]
     else:
         drawn += _first(found, width)
         drawn += [Line(""), *_totals(found)]
@@ -45,14 +46,14 @@ def lines(found: Diff, width: int | None = None) -> list[Line]:
             drawn += [Line(""), *_table(found, shown, width)]
         drawn += [Line(""), *_wrapped(_rest(found), width)]
     drawn += [Line(""), *_limits(found, width)] if found.limits else []
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def markdown(found: Diff) -> str:
     """The totals, and the layers in a part that opens at a click."""
     parts = [f"### {_cell(found.old.source)} → {_cell(found.new.source)}", ""]
     if found.same:
-        parts.append(f"Nothing changed: {_counted(found.unchanged, 'layer')}, every number the same.")
+        parts.append(f"Nothing changed: {counted(found.unchanged, 'layer')}, every number the same.")
     else:
         parts += _markdown_first(found)
         parts += [row(["total", "old", "new", "change", ""]), row([":--", "--:", "--:", "--:", "--:"])]
@@ -64,10 +65,6 @@ def markdown(found: Diff) -> str:
 
 
 # Sentences ------------------------------------------------------------------------------------------------------------
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _headline(found: Diff) -> str:
@@ -97,7 +94,7 @@ def _rest(found: Diff) -> list[str]:
         more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
         told.append(f"Renamed and otherwise the same: {', '.join(names[:MOST_NAMED])}{more}.")
     if found.unchanged or names:
-        told.append(f"{_counted(found.unchanged, 'layer')} unchanged.")
+        told.append(f"{counted(found.unchanged, 'layer')} unchanged.")
     if same := [total.quantity for total in found.totals if total.old == total.new]:
         told.append(f"The same in total: {', '.join(same)}.")
     if any(total.quantity in BYTES for total in found.changed_totals):
@@ -314,7 +311,7 @@ def _markdown_layers(found: Diff) -> list[str]:
     rows = _shown(found)
     if not rows:
         return []
-    changed = _counted(len(rows), "layer")
+    changed = counted(len(rows), "layer")
     parts = [f"<details><summary>{changed} changed</summary>", "", row(HEADINGS)]
     parts.append(row([":--", ":--", "--:", "--:", "--:", ":--"]))
     for one in rows:

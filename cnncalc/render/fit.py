@@ -5,11 +5,10 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TextIO
 
-from cnncalc.diagnostics import printable
 from cnncalc.fit import Fit, Measure
 from cnncalc.render.memory_words import CATEGORIES, DEVICES, OPTIMIZERS, PHASES
-from cnncalc.render.summary import size_text
-from cnncalc.render.terminal import Line, put
+from cnncalc.render.summary import size_text, titled
+from cnncalc.render.terminal import Line, printed, put
 
 NARROWEST, WIDEST = 48, 80
 
@@ -22,14 +21,14 @@ def write(found: Fit, stream: TextIO | None = None) -> None:
 def lines(found: Fit, width: int | None = None) -> list[Line]:
     """The answer first, then what fills the memory, then what would make room."""
     width = max(NARROWEST, min(width or WIDEST, WIDEST))
-    name = f"{found.name} ({found.source})" if found.name else found.source
+    name = titled(found.name, found.source)
     drawn = [Line(name, "bold"), *_wrapped(_setting(found), width), Line(""), *_wrapped(_answer(found), width, "bold")]
     drawn += _wrapped(_beyond(found), width)
     if found.checkpointed:
         drawn += _wrapped(_checkpointed(found), width)
     drawn += [Line(""), *_contents(found)]
     drawn += [Line(""), *_measures(found, width)]
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def markdown(found: Fit) -> str:

@@ -29,7 +29,7 @@ from cnncalc.render.memory_words import (
     what,
 )
 from cnncalc.render.summary import counted, size_text
-from cnncalc.render.terminal import Line, put
+from cnncalc.render.terminal import Line, printed, put
 
 NARROWEST, WIDEST = 48, 80
 CHART = 78  # columns
@@ -58,7 +58,7 @@ def lines(report: MemoryReport, top: int = TOP, width: int | None = None) -> lis
     for part in parts:
         if part:
             drawn += [*([Line("")] if drawn else []), *part]
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def _wrapped(text: str, width: int, indent: str = "", style: str = "") -> list[Line]:

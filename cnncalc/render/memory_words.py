@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnncalc.memory import MemoryReport, Peak, Tensor
-from cnncalc.render.summary import size_text
+from cnncalc.render.summary import size_text, titled
 from cnncalc.shapes import shape_text
 
 OPTIMIZERS = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam", "adamw": "AdamW", "": "no optimizer"}
@@ -50,7 +50,7 @@ MADE = {
 
 
 def title(report: MemoryReport) -> str:
-    return f"{report.name} ({report.source})" if report.name else report.source
+    return titled(report.name, report.source)
 
 
 def setting(report: MemoryReport) -> str:

@@ -6,13 +6,12 @@ from fractions import Fraction
 from textwrap import wrap
 from typing import TextIO
 
-from cnncalc.diagnostics import printable
 from cnncalc.published import Match, Matches, figure
 from cnncalc.render import terminal
 from cnncalc.render.markdown import escaped, prose
 from cnncalc.render.markdown import row as markdown_row
 from cnncalc.render.summary import counted
-from cnncalc.render.terminal import GAP, Line
+from cnncalc.render.terminal import GAP, Line, printed
 
 FITS = {"exact": "exactly", "rounded": "rounded", "cut": "cut off"}
 HEADS = ("count", "of this network", "gives it", "which is")
@@ -39,7 +38,7 @@ def lines(found: Matches, width: int | None = None) -> list[Line]:
     if not found.matches:
         help = "the figure may be of another input or batch, or a total over training: --set input=...; `cnncalc count`"
         drawn += [Line("")] + [Line(text, "dim") for text in wrap(help, width or USUAL_WIDTH)]
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def _joined(row: list[str], widths: list[int]) -> str:

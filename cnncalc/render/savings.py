@@ -12,7 +12,8 @@ from cnncalc.diagnostics import printable
 from cnncalc.passes.savings import Count
 from cnncalc.render import markdown as md
 from cnncalc.render.expression import text
-from cnncalc.render.terminal import Line, put
+from cnncalc.render.summary import titled
+from cnncalc.render.terminal import Line, printed, put
 from cnncalc.savings import Finding, Price, Savings, Sums, Total
 from cnncalc.shapes import shape_text
 
@@ -197,7 +198,7 @@ def _numbered(name: str) -> tuple[str, int]:
 
 
 def _title(found: Savings) -> str:
-    return f"{found.name} ({found.source})" if found.name else found.source
+    return titled(found.name, found.source)
 
 
 def _whole(found: Savings) -> str:
@@ -292,4 +293,4 @@ def _wrapped(text: str, width: int, style: str = "", indent: str = "") -> list[L
 
 
 def _printable(drawn: Sequence[Line]) -> list[Line]:
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)

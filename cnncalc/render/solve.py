@@ -7,11 +7,12 @@ from inspect import signature
 from typing import TextIO
 
 from cnncalc import formulas
-from cnncalc.diagnostics import printable, quoted
+from cnncalc.diagnostics import quoted
 from cnncalc.input_sizes import Accepted, AxisInputs, Inputs, Pattern
 from cnncalc.readings import in_letters, letters
 from cnncalc.render import expression
-from cnncalc.render.terminal import Line, put
+from cnncalc.render.summary import titled
+from cnncalc.render.terminal import Line, printed, put
 from cnncalc.shapes import shape_text, sizes_text
 from cnncalc.solve import AxisAnswer, Choice, Solution, Solved
 
@@ -28,7 +29,7 @@ def write(found: Solved | Accepted | Inputs, stream: TextIO | None = None) -> No
 
 def lines(found: Solved | Accepted | Inputs) -> list[Line]:
     drawn = _solved(found) if isinstance(found, Solved) else _of_network(found)
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def _title(name: str) -> str:
@@ -290,7 +291,7 @@ def _equation(formula: Callable[..., int], given: dict[str, int], letter: str = 
 
 
 def _of_network(found: Accepted | Inputs) -> Iterator[Line]:
-    name = f"{found.name} ({found.source})" if found.name else found.source
+    name = titled(found.name, found.source)
     yield Line(f"{name}, input {shape_text(tuple(found.input), found.layout)}", "bold")
     yield from _accepted(found) if isinstance(found, Accepted) else _inputs(found)
 

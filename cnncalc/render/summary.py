@@ -99,6 +99,11 @@ def remark_text(remark: Remark, language: str = "en") -> str:
     return text("colon", language, name=severity, rest=f"{remark.message}{place}")
 
 
+def titled(name: str, source: str) -> str:
+    """What a network is called above what is said of it: its name and its file, or the file alone."""
+    return f"{name} ({source})" if name else source
+
+
 def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 

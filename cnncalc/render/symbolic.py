@@ -13,12 +13,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TextIO
 
 from cnncalc.diagnostics import printable, text_width
+from cnncalc.layers.fields import LARGEST_SIZE
 from cnncalc.render.expression import letter_latex, number_latex, number_text
 from cnncalc.render.markdown import escaped, row
-from cnncalc.render.terminal import GAP, Line, put
+from cnncalc.render.summary import titled
+from cnncalc.render.terminal import GAP, Line, printed, put
 from cnncalc.shapes import Layout
 from cnncalc.symbolic import ClosedForm, ClosedForms, LayerForms, polynomial_in, shortest
-from cnncalc.unknowns import LARGEST, Condition, Letter, Polynomial, Rounded, Variable, constant
+from cnncalc.unknowns import Condition, Letter, Polynomial, Rounded, Variable, constant
 
 SCHEMA_VERSION = 1
 MOST_FACTORED = 40  # terms of a form that factors are looked for in
@@ -180,7 +182,7 @@ def _conditions(found: ClosedForms) -> list[str]:
 
 
 def _tight(letter: Letter) -> bool:
-    return letter.limited and letter.most < LARGEST - letter.multiple
+    return letter.limited and letter.most < LARGEST_SIZE - letter.multiple
 
 
 def _prediction_note(found: ClosedForms) -> str:
@@ -249,7 +251,7 @@ def _counts(layer: LayerForms) -> list[str]:
 
 
 def _name(found: ClosedForms) -> str:
-    return f"{found.name} ({found.source})" if found.name else found.source
+    return titled(found.name, found.source)
 
 
 # Text -----------------------------------------------------------------------------------------------------------------
@@ -267,7 +269,7 @@ def lines(found: ClosedForms, width: int | None = None) -> list[Line]:
     sums, sizes = _sums(found), _bytes(found)
     wide = max([len(sum.name) for sum in (*sums, *sizes)])
     drawn += [Line(""), *_totals(sums, wide), Line(""), Line(_memory_title(found), "bold"), *_totals(sizes, wide)]
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def _totals(sums: list[Sum], wide: int) -> list[Line]:

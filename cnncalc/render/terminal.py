@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from textwrap import wrap
 from typing import NamedTuple, TextIO
 
@@ -29,6 +29,11 @@ _BETWEEN = re.compile(r"\s*“?（?(?:[⺀-\U0003FFFF]|[^\s⺀-\U0003FFFF]+)[，
 class Line(NamedTuple):
     text: str
     style: str = ""
+
+
+def printed(drawn: Iterable[Line]) -> list[Line]:
+    """Lines without characters that a terminal would obey."""
+    return [Line(printable(line.text), line.style) for line in drawn]
 
 
 def write(
@@ -64,7 +69,7 @@ def lines(
     facts = [*_totals(report, language), *_remarks(report, language)]
     drawn = [*_title(report, language), Line(""), *table(report, columns, width, language), Line("")]
     drawn += _within(facts, width)
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def _within(facts: Sequence[Line], width: int | None) -> list[Line]:

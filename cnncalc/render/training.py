@@ -11,8 +11,8 @@ from typing import TextIO
 
 from cnncalc.diagnostics import printable
 from cnncalc.render.markdown import escaped, prose, row
-from cnncalc.render.summary import counted
-from cnncalc.render.terminal import GAP, Line, put
+from cnncalc.render.summary import counted, titled
+from cnncalc.render.terminal import GAP, Line, printed, put
 from cnncalc.training import TORCH, LayerTraining, TrainingReport
 
 NARROWEST, WIDEST = 48, 80
@@ -35,14 +35,14 @@ def write(report: TrainingReport, per_layer: bool, stream: TextIO | None = None)
 def lines(report: TrainingReport, per_layer: bool, width: int | None = None) -> list[Line]:
     """What each pass takes, in total or layer by layer; then which gradients there are not, and what is not counted."""
     prose_width = max(NARROWEST, min(width or WIDEST, WIDEST))
-    name = f"{report.name} ({report.source})" if report.name else report.source
+    name = titled(report.name, report.source)
     drawn = [Line(name, "bold"), *_wrapped(SETTING, prose_width), Line("")]
     drawn += _layers(report, width) if per_layer else _totals(report)
     drawn.append(Line(""))
     for sentence in _sentences(report):
         drawn += _wrapped(sentence, prose_width)
     drawn += _wrapped(LEFT_OUT, prose_width, "dim")
-    return [Line(printable(line.text), line.style) for line in drawn]
+    return printed(drawn)
 
 
 def markdown(report: TrainingReport, per_layer: bool) -> str:
