@@ -78,10 +78,14 @@ def convention(name: str) -> Convention:
 
 
 def chosen(names: Iterable[str]) -> list[Convention]:
-    """The conventions of these names, each once; `all` is every one. Raises `DocumentError` for an unknown name."""
-    if "all" in names:
+    """The conventions of these names, each once; `all` is every one, and `fvcore,thop` are two.
+
+    Raises `DocumentError` for an unknown name.
+    """
+    each = [one.strip() for name in names for one in name.split(",")]
+    if "all" in each:
         return list(CONVENTIONS.values())
-    return list(dict.fromkeys([convention(name) for name in names]))
+    return list(dict.fromkeys([convention(name) for name in each]))
 
 
 def count(network: Network, conventions: Iterable[Convention] | None = None) -> CountReport:

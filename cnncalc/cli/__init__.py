@@ -32,7 +32,7 @@ from cnncalc.cli.solve import solve
 from cnncalc.cli.verify import verify
 from cnncalc.cli.whatis import whatis
 from cnncalc.cli.write import write
-from cnncalc.diagnostics import DocumentError, render
+from cnncalc.diagnostics import Diagnostic, DocumentError, render
 
 app = typer.Typer(
     help="Exact shapes, parameters, multiplies, memory and receptive fields of convolutional networks.",
@@ -87,11 +87,27 @@ def options(
 def main() -> None:
     """Run the command line; a user's mistake ends in its diagnostics on standard error and exit code 2."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except DocumentError as error:
         sys.stderr.write("\n\n".join(render(diagnostic) for diagnostic in error.diagnostics) + "\n")
         sys.exit(2)
     except BrokenPipeError:
         # The reader went away (`| head`): nothing is left to say, not even at interpreter exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         sys.exit(1)
+    except OSError as error:
+        if error.filename is not None:  # of a file, and not what the user asked for
+            raise
+        _silence()
+        reason = (error.strerror or str(error)).lower()
+        said = Diagnostic("cannot-write", f"standard output cannot be written: {reason}")
+        sys.stderr.write(f"{render(said)}\n")
+        sys.exit(2)
+
+
+def _silence() -> None:
+    """Let what is left for standard output go nowhere, the interpreter's last flush included."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -99,6 +99,7 @@ def analyze(
         raise no_document()
     if symbols:
         options: dict[str, object] = {"--depth": depth, "--columns": columns, "--convention": conventions or None}
+        options["--lang"] = None if language == "en" else lang
         _write_closed_forms(files or [], expressions or [], symbols, settings, batch, dtype, layout, format, options)
         return
     if format is Format.latex:

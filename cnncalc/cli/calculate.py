@@ -35,6 +35,13 @@ Padding = Annotated[
     str | None,
     typer.Option("--padding", "-p", metavar="SIZE", help="Size, or valid, same or full.", show_default=False),
 ]
+PoolPadding = Annotated[
+    str | None, typer.Option("--padding", "-p", metavar="SIZE", help="Size, or valid or same.", show_default=False)
+]
+Cut = Annotated[
+    str | None,
+    typer.Option("--padding", "-p", metavar="SIZE", help="What is cut off the output's edges.", show_default=False),
+]
 Dilation = Annotated[str | None, typer.Option("--dilation", "-d", metavar="SIZE", show_default=False)]
 Groups = Annotated[int, typer.Option("--groups", "-g", min=1)]
 NoBias = Annotated[bool, typer.Option("--no-bias", help="Without biases.")]
@@ -58,7 +65,7 @@ def conv(
     format: Written = Words.text,
     lang: Language = "en",
 ) -> None:
-    """A convolution: its output, parameters, multiplies, operations and memory, with their working.
+    """A convolution: its output, parameters, multiplies and memory with their working, and its operations.
 
     `cnncalc conv 32x32x3 -k 5 -n 10 -p 2`
     """
@@ -78,7 +85,7 @@ def pool(
     input: Shape,
     kernel: Kernel,
     stride: Stride = None,
-    padding: Padding = None,
+    padding: PoolPadding = None,
     dilation: Dilation = None,
     ceil: Ceil = False,
     average: Annotated[bool, typer.Option("--average", help="The mean of each window, not the largest value.")] = False,
@@ -87,7 +94,9 @@ def pool(
     format: Written = Words.text,
     lang: Language = "en",
 ) -> None:
-    """A pool: its output, operations and memory, with their working. Its stride is its kernel unless -s says otherwise.
+    """A pool: its output and memory with their working, and its operations.
+
+    Its stride is its kernel unless -s says otherwise.
 
     `cnncalc pool 224x224x64 -k 2`
     """
@@ -110,7 +119,9 @@ def linear(
     format: Written = Words.text,
     lang: Language = "en",
 ) -> None:
-    """A dense layer: its parameters, multiplies, operations and memory, with their working. A map is flattened first.
+    """A dense layer: its parameters, multiplies and memory with their working, and its operations.
+
+    A map is flattened first.
 
     `cnncalc linear 7x7x512 -n 4096`
     """
@@ -123,7 +134,7 @@ def conv_transpose(
     kernel: Kernel,
     filters: Filters,
     stride: Stride = None,
-    padding: Padding = None,
+    padding: Cut = None,
     output_padding: Annotated[
         str | None, typer.Option("--output-padding", "-a", metavar="SIZE", show_default=False)
     ] = None,
@@ -135,7 +146,7 @@ def conv_transpose(
     format: Written = Words.text,
     lang: Language = "en",
 ) -> None:
-    """A transposed convolution: its output, parameters, multiplies, operations and memory, with their working.
+    """A transposed convolution: its output, parameters, multiplies and memory with their working, and its operations.
 
     `cnncalc conv-transpose 14x14x512 -k 2 -s 2 -n 256`
     """

@@ -46,6 +46,10 @@ def convert(
     if not dense_to_conv:
         help = "add --dense-to-conv, the one there is"
         raise DocumentError(Diagnostic("no-conversion", "no conversion is named", help=help))
+    if output == "-" and format is not Page.table:
+        help = "leave out -o for the page, or --format for the document"
+        message = f"--format {format.value} is of the page, and `-o -` writes the document instead"
+        raise DocumentError(Diagnostic("option-without-effect", message, help=help))
     document = document_named(file, expression, settings)
     shape = input_shape(input) if input is not None else None
     found = converted(network_of(*document), shape)

@@ -108,10 +108,13 @@ def counted(convention: str) -> Column:
 
 
 def with_conventions(columns: Sequence[Column], conventions: Iterable[str]) -> list[Column]:
-    """The columns of conventions after that of the MACs, which they are compared with, or at the end."""
+    """The columns of conventions after that of the MACs, which they are compared with, or at the end.
+
+    A convention whose count is a column already is not there twice.
+    """
     keys = [column.key for column in columns]
     place = keys.index("macs") + 1 if "macs" in keys else len(keys)
-    return [*columns[:place], *[counted(name) for name in conventions], *columns[place:]]
+    return [*columns[:place], *[counted(name) for name in conventions if name not in keys], *columns[place:]]
 
 
 def default(report: Report) -> list[Column]:

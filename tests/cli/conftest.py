@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -52,10 +52,10 @@ def process() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     environment.pop("PYTHONUNBUFFERED", None)  # without a buffer Python takes half a write for a whole one
     with ExitStack() as running:
 
-        def start(*arguments: str) -> subprocess.Popen[bytes]:
+        def start(*arguments: str, stdout: Any = subprocess.PIPE) -> subprocess.Popen[bytes]:
             pipe = subprocess.PIPE
             command = [sys.executable, "-m", "cnncalc", *arguments]
-            started = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+            started = subprocess.Popen(command, stdin=pipe, stdout=stdout, stderr=pipe, env=environment)
             return running.enter_context(started)
 
         yield start

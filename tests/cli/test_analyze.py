@@ -348,6 +348,16 @@ def test_a_reader_who_has_seen_enough(process: Process, small: Path) -> None:
     assert running.wait(timeout=60) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("arguments", [["zoo"], ["analyze", "lenet5"], ["write", "lenet5"], ["check", "lenet5"]])
+def test_output_that_cannot_be_written(process: Process, small: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        running = process(*arguments, stdout=full)
+        assert running.stderr is not None
+        said = b"error[cannot-write]: standard output cannot be written: no space left on device\n"
+        assert (running.stderr.read(), running.wait(timeout=60)) == (said, 2)
+
+
 # Help -----------------------------------------------------------------------------------------------------------------
 
 

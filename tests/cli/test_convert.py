@@ -61,6 +61,7 @@ def test_wrong_commands(run: Run, small: Path) -> None:
         (("--dense-to-conv", "small.yaml", "--input", "6x8x3"), "input-differs"),
         (("--dense-to-conv", "small.yaml", "--input", "5x8x2"), "cannot-slide"),
         (("--dense-to-conv", "small.yaml", "-o", "no/where.yaml"), "cannot-write"),
+        (("--dense-to-conv", "small.yaml", "-o", "-", "--format", "json"), "option-without-effect"),
     ]:
         result = run("convert", *arguments)
         assert (result.code, result.out) == (2, "")

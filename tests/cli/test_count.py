@@ -35,6 +35,18 @@ def test_by_layer(run: Run, small: Path, format: str) -> None:
     assert heading[format] in result.out
 
 
+def test_a_count_that_is_a_column_already_is_one_column(run: Run, small: Path) -> None:
+    heads = run("count", "small.yaml", "--per-layer", "--format", "csv").out.splitlines()[0].split(",")
+    assert heads.count("macs") == 1
+    assert len(heads) == len(set(heads))
+
+
+def test_conventions_in_one_word(run: Run, small: Path) -> None:
+    together = run("count", "small.yaml", "--convention", "thop, fvcore")
+    assert together == run("count", "small.yaml", "--convention", "thop", "--convention", "fvcore")
+    assert together.code == 0
+
+
 def test_json(run: Run, small: Path) -> None:
     result = run("count", "small.yaml", "--format", "json", "--per-layer", "--convention", "thop")
     (count,) = json.loads(result.out)["counts"]
@@ -75,7 +87,7 @@ def test_a_convention_in_every_format(run: Run, small: Path) -> None:
 
 
 def test_a_convention_by_blocks(run: Run, small: Path) -> None:
-    result = run("analyze", "small.yaml", "--convention", "macs", "--depth", "1", "--columns", "layer,macs")
+    result = run("analyze", "small.yaml", "--convention", "courses", "--depth", "1", "--columns", "layer,macs")
     assert result.out.splitlines()[5].split() == ["pair", "10,368", "10,368"]
 
 

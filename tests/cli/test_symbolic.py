@@ -95,6 +95,7 @@ def test_several_networks_are_one_after_the_other(run: Run) -> None:
     [
         (("analyze", "vgg16", "--symbol", "H=heigt"), "did you mean `height`?"),
         (("analyze", "vgg16", *HW, "--columns", "layer"), "`--columns` does not go with `--symbol`"),
+        (("analyze", "vgg16", *HW, "--lang", "zh"), "`--lang` does not go with `--symbol`"),
         (("analyze", "vgg16", *HW, "--depth", "1"), "`--depth` does not go with `--symbol`"),
         (("analyze", "vgg16", *HW, "--convention", "thop"), "`--convention` does not go with `--symbol`"),
         (("analyze", "vgg16", "--format", "latex"), "only closed forms are written in LaTeX here"),
