@@ -178,6 +178,7 @@ UPWARDS = {
 
 # Imports that close a circle within a row, and why.
 TOGETHER = {
+    ("language.fold.uses", "language.fold.blocks"): "for its type: a body knows the block that it is written as",
     ("eager.machine", "eager.autograd"): "for its type: a tensor knows the node that made it",
     ("eager.machine", "eager.checkpoint"): "for its type: a machine knows the region that it runs",
 }

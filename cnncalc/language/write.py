@@ -1,7 +1,8 @@
 """Documents are written: plain data (`source.plain`) becomes YAML text that reads back as the same data.
 
-In the style of the zoo: a layer a line with its fields in braces, what stands beside a kind on lines of its own, lists
-of layers and paths as blocks, and anything too wide for one line taken apart. Comments are no data, and are not kept.
+In the style of the zoo: a layer a line with its fields in braces, and in braces itself where something stands beside
+its kind; lists of layers and paths as blocks; and anything too wide for one line taken apart. Comments are no data, and
+are not kept.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Names
 from typing import Any
 
-from cnncalc.language.reader import TOP_LEVEL
+from cnncalc.language.reader import BESIDE_THE_KIND, TOP_LEVEL
 from cnncalc.language.source import scalar_value
 
 WIDTH = 110
@@ -73,11 +74,14 @@ def _item(lines: Iterator[str], indent: int) -> Iterator[str]:
 
 
 def _layer(use: Any, indent: int) -> Iterator[str]:
-    """One layer: its kind and fields, then what stands beside the kind, a line each."""
+    """One layer: in a line where it fits, or its kind and fields, then what stands beside the kind, a line each."""
     if not isinstance(use, Names) or not use:
         yield " " * indent + flow(use)
         return
-    for key in sorted(use, key=lambda key: key in ("name", "from", "repeat", "when")):
+    if len(use) > 1 and indent + len(flow(use)) <= WIDTH:
+        yield " " * indent + flow({key: use[key] for key in sorted(use, key=_order)})
+        return
+    for key in sorted(use, key=BESIDE_THE_KIND.__contains__):
         value = use[key]
         paths: Any = value.get("paths") if isinstance(value, Names) else value
         if _is_list(paths) and any(map(_is_list, paths)) and not _fits(key, value, indent):
@@ -85,6 +89,11 @@ def _layer(use: Any, indent: int) -> Iterator[str]:
             yield from _merge(value, paths, indent + 2)
         else:
             yield from _entry(key, value, indent)
+
+
+def _order(key: str) -> int:
+    """In a line the name comes first, then the kind."""
+    return -1 if key == "name" else BESIDE_THE_KIND.index(key) if key in BESIDE_THE_KIND else 0
 
 
 def _merge(value: Any, paths: Any, indent: int) -> Iterator[str]:
@@ -118,10 +127,25 @@ def _entry(key: str, value: Any, indent: int) -> Iterator[str]:
     yield from _taken_apart(value, indent + 2)
 
 
+def _filled(values: Any, indent: int) -> Iterator[str]:
+    """A list of scalars in brackets, as many a line as fit."""
+    line = f"{' ' * indent}[{scalar(values[0])}"
+    for value in values[1:]:
+        if len(line) + 3 + len(scalar(value)) > WIDTH:
+            yield f"{line},"
+            line = f"{' ' * indent} {scalar(value)}"
+        else:
+            line = f"{line}, {scalar(value)}"
+    yield f"{line}]"
+
+
 def _taken_apart(value: Any, indent: int) -> Iterator[str]:
     if isinstance(value, Names):
         for name, inside in value.items():
             yield from _entry(name, inside, indent)
+        return
+    if not any(isinstance(inside, Names | list | tuple) for inside in value):
+        yield from _filled(value, indent)
         return
     for inside in value:
         if isinstance(inside, Names | list | tuple) and inside and len(flow(inside)) + indent + 2 > WIDTH:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from cnncalc.language.load import loads
 from cnncalc.models import is_model
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
+from torchvision_operators import torchvision_operators
 
 Run = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -81,6 +86,36 @@ def test_a_reference_stands_for_a_document(run: Run, reference: str) -> None:
     assert sum(int(row[-1]) for row in rows) == MACS
     assert "hello" not in result.out
     assert "hello from the file" in result.err
+
+
+def test_what_the_code_calls_is_written_so(run: Run) -> None:
+    written = run("import", "net.py:Net(10, width=4)", *SIZE).out
+    assert [(node.name, node.functional) for node in loads(written)] == [
+        ("conv", False),
+        ("relu", True),
+        ("global_avg_pool", True),
+        ("flatten", True),
+        ("head", False),
+    ]
+    assert run("write", "-", stdin=written.encode()).out == written
+
+
+def test_a_resnet_is_as_short_as_a_person_writes_it(run: Run) -> None:
+    """And keeps the names of all parameters but those of `downsample.0` and `.1`, which no document can say."""
+    torchvision_operators()
+    models = pytest.importorskip("torchvision.models", reason="torchvision is not installed")
+    written = run("import", "torchvision.models:resnet50", "--input", "224x224x3").out
+    assert len(written.splitlines()) < 60
+    network = loads(written)
+    with torch.device("meta"):
+        named = dict(models.resnet50(weights=None).named_parameters())
+    counted = {node.name: node.facts.weights + node.facts.biases for node in network}
+    expected: dict[str, int] = {}
+    for name, parameter in named.items():
+        layer = name.rpartition(".")[0].replace("downsample.0", "downsample.conv")
+        layer = layer.replace("downsample.1", "downsample.batch_norm")
+        expected[layer] = expected.get(layer, 0) + parameter.numel()
+    assert {name: number for name, number in counted.items() if number} == expected
 
 
 @pytest.mark.parametrize("command", ["count", "memory", "verify"])

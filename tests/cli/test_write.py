@@ -21,8 +21,7 @@ blocks:
       - relu
 
 layers:
-  - stage: {}
-    repeat: 2
+  - {stage: {}, repeat: 2}
   - linear: 5
 """
 
@@ -54,9 +53,7 @@ blocks:
       - relu
 
 layers:
-  - pair: {}
-    name: pair
-    repeat: 2
+  - {name: pair, pair: {}, repeat: 2}
   - linear: classes
 """,
         "",

@@ -155,24 +155,19 @@ input: 8x8x3
 
 layers:
   - relu
-  - conv: {out_channels: 4, kernel_size: 3}
-    name: a
-    repeat: 2
+  - {name: a, conv: {out_channels: 4, kernel_size: 3}, repeat: 2}
   - add: [identity, [relu, {conv: {out_channels: 4, kernel_size: 1}}]]
   - concat: [a, identity]
   - concat:
       axis: 1
       paths:
-        - - linear: 3
-            name: b
+        - - {name: b, linear: 3}
           - dropout: 0.25
         - [relu, tanh]
         - identity
-        - - linear: 3
-            name: b
+        - - {name: b, linear: 3}
           - dropout: 0.25
-        - - linear: 3
-            name: b
+        - - {name: b, linear: 3}
           - dropout: 0.25
   - conv:
       out_channels: 2
