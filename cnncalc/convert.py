@@ -246,7 +246,8 @@ class _Converter:
         keeps = len(shapes) == 1 and facts.output[1:] == shapes[0][1:] and not isinstance(new, Window)
         if not isinstance(layer, Linear) and (keeps or len(first.output) == 1):
             self.check_each_place(node)
-        value = Node(node.name, new, tuple([self.values[value] for value in node.inputs]), facts, node.span, node.uses)
+        inputs = tuple([self.values[value] for value in node.inputs])
+        value = Node(node.name, new, inputs, facts, node.span, node.uses, node.functional)
         self.nodes.append(value)
         self.values[node] = value
         if len(node.output) == 1:

@@ -90,6 +90,14 @@ def test_vectors_before_the_first_dense_layer() -> None:
     assert network.nodes[-1].layer.values()["kernel_size"] == (6, 5)
 
 
+def test_functional_layers_stay() -> None:
+    """Also the dense layer that becomes a convolution: the code calls that as a function, too."""
+    text = "input: 6x5x2\nlayers: [{tanh: {}, functional: true}, relu, {linear: 3, functional: true}, linear: 2]\n"
+    found = dense_to_conv(cnncalc.loads(text))
+    again = [(node.layer.kind, node.functional) for node in cnncalc.loads(found.document)]
+    assert again == [("tanh", True), ("relu", False), ("conv", True), ("conv", False)]
+
+
 def test_several_outputs() -> None:
     text = (
         "input: 8x8x3\nlayers: [{name: early, linear: 2}, {max_pool: 2, from: input}, {name: late, linear: 4}]\n"
