@@ -108,6 +108,7 @@ blocks:
       - add:
           - - {name: expand, short: {out: hidden}, when: expand}
             - {name: conv, conv: {out_channels: hidden, kernel_size: kernel, stride: stride, padding: kernel // 2}}
+            - batch_norm
             - {name: gate, gate: {squeeze: squeeze}, when: squeeze > 0}
             - {name: project, conv: {out_channels: out, kernel_size: 1, groups: groups}}
           - - {name: short, short: {out: out, stride: stride}, when: short}

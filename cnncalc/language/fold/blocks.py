@@ -37,9 +37,13 @@ class Block:
         first = self.slots[0]
         if first.paths is not None and [] in first.paths and first.use.kind in ("add", "multiply"):
             return "residual" if first.use.kind == "add" else "gate"
-        if all(slot.use.bodies and not slot.use.name for slot in self.slots):
-            return "stage"
-        return "block"
+        return "stage" if all(slot.use.bodies and not slot.use.name for slot in self.slots) else "block"
+
+    @property
+    def height(self) -> int:
+        """How many blocks are inside one another here."""
+        inner = {use.bodies[0].block for use in every(self.bodies[0].uses) if use.bodies}
+        return 1 + max([block.height for block in inner], default=0)
 
     def forget(self) -> None:
         """Make the template anew when it is asked for: the blocks in it are others now."""
@@ -66,7 +70,9 @@ def _made_one(blocks: list[Block], optional: bool) -> bool:
     for block in blocks:
         alike.setdefault(_skeleton(block.slots, optional), []).append(block)
     before = len(blocks)
-    for some in alike.values():
+    for some in sorted(alike.values(), key=lambda some: min(block.height for block in some)):
+        if optional and len(blocks) < before:
+            break  # those around them may be equal now
         while some:
             one, *rest = some
             some = []
@@ -111,7 +117,7 @@ def _joined_blocks(one: Block, other: Block) -> Block | None:
 def _joined(ones: list[Slot], others: list[Slot], n: int, m: int) -> list[Slot] | None:
     """The slots of `n` bodies and of `m` others side by side, from the last back.
 
-    Only blocks may be missing, and where both lists have layers, no more than half of the longer one.
+    Only blocks may be missing, and where both lists hold something, less than half of what all bodies of one have.
     """
     joined: list[Slot] = []
     i, j = len(ones), len(others)
@@ -129,7 +135,8 @@ def _joined(ones: list[Slot], others: list[Slot], n: int, m: int) -> list[Slot] 
             return None
         joined.append(slot)
     shared = len(ones) + len(others) - len(joined)
-    return joined[::-1] if 2 * shared >= max(len(ones), len(others)) or not (ones and others) else None
+    firm = max(sum(not slot.is_optional for slot in slots) for slots in (ones, others))
+    return joined[::-1] if 2 * shared > firm or not (ones and others) else None
 
 
 def _are_alike(one: Slot, other: Slot) -> bool:

@@ -242,7 +242,9 @@ class Template:
         for arg in self.args:
             if arg.field == "when" and arg.column == there:
                 return Said("{}", (arg,))
-        self.args.append(Arg("when", line.use.name or f"has_{line.use.bodies[0].block.nature}", there, False, line.use))
+        block = line.use.bodies[0].block
+        word = block.slots[0].use.kind or "block" if block.nature == "block" else block.nature
+        self.args.append(Arg("when", line.use.name or f"has_{word}", there, False, line.use))
         return Said("{}", (self.args[-1],))
 
     def widths(self, line: Line) -> Iterator[Said]:
