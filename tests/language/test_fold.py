@@ -147,6 +147,86 @@ def test_stacks_of_one_block(drawn: str) -> None:
     folded(loads(written))
 
 
+def called(layers: str, names: str, input: str = "8x8x4") -> Network:
+    """A network of these layers under these names, which may be of modules inside others."""
+    network = loads(f"input: {input}\nlayers: [{layers}]\n")
+    for node, name in zip(network, names.split(), strict=True):
+        node.name = name
+    return network
+
+
+CONV = "{{conv: {{out_channels: {}, kernel_size: {}, padding: {}}}}}, relu"
+
+
+@pytest.mark.parametrize(("second", "said"), [((4, 5, 2), "kernel_size // 2"), ((4, 5, 1), "1")])
+def test_a_padding_is_half_of_every_kernel(second: tuple[int, ...], said: str) -> None:
+    layers = f"{CONV.format(4, 3, 1)}, tanh, {CONV.format(*second)}"
+    assert f", padding: {said}}}" in folded(called(layers, "a.conv a.relu tanh b.conv b.relu"))
+
+
+def test_groups_are_the_channels_that_enter() -> None:
+    """Those that enter the layer, which are not those that enter the block."""
+    pair = (
+        "{{conv: {{out_channels: {0}, kernel_size: 1}}}}, {{conv: {{out_channels: 48, kernel_size: 1, groups: {0}}}}}"
+    )
+    written = folded(called(f"{pair.format(8)}, tanh, {pair.format(16)}", "a.c a.d tanh b.c b.d"))
+    assert "groups: in_channels" in written
+
+
+def test_groups_are_not_the_channels_of_the_first_repeat() -> None:
+    pair = "{{conv: {{out_channels: {}, kernel_size: 1, groups: {}}}}}"
+    layers = f"{pair.format(8, 4)}, {pair.format(8, 4)}, tanh, {pair.format(16, 8)}, {pair.format(16, 8)}"
+    assert "in_channels" not in folded(called(layers, "a.0 a.1 tanh b.0 b.1")).replace("block_in_channels", "")
+
+
+def test_groups_are_not_the_channels_of_the_first_use() -> None:
+    pair = "{{conv: {{out_channels: 8, kernel_size: 1, groups: {}}}}}, relu"
+    layers = f"{pair.format(4)}, tanh, {pair.format(4)}, tanh, {pair.format(8)}"
+    assert "in_channels" not in folded(called(layers, "a.c a.r t b.c b.r u c.c c.r"))
+
+
+def test_only_the_first_of_a_repeat_may_differ() -> None:
+    conv = "{{conv: {{out_channels: 4, kernel_size: 1, stride: {}}}}}, relu"
+    names = " ".join([f"stage.{place}.{layer}" for place in range(3) for layer in ("conv", "relu")])
+    written = folded(called(", ".join(map(conv.format, (2, 1, 1))), names))
+    assert "  - {name: stage, conv_relu: {stride: 2 if i == 0 else 1}, repeat: 3}\n" in written
+    again = loads(written)
+    assert [node.name for node in again] == names.split()
+    assert "i == 0" not in folded(called(", ".join(map(conv.format, (2, 1, 2))), names))
+
+
+def test_a_block_is_not_called_as_a_value_in_a_path() -> None:
+    """`add: [a, ...]` would be the block `a` once more, not what left it."""
+    network = called(
+        "linear: 8, {name: r, relu: {}}, {name: b, tanh: {}}, gelu, {mean: [b, r]}", "a.fc a.relu b gelu mean", "8"
+    )
+    assert "  - mean: [b, a]\n" in folded(network)
+
+
+def test_a_merge_of_several_values_before_a_block() -> None:
+    """A layer of a DenseNet, which joins what it reads first."""
+    one = "{name: x, relu: {}}, {concat: [input, x]}, linear: 8, {name: y, tanh: {}}"
+    layers = f"{one}, {{concat: [input, x, y]}}, linear: 8, tanh"
+    network = called(layers, "x one.join one.fc one.tanh two.join two.fc two.tanh", "8")
+    again = loads(folded(network))
+    assert [node.name for node in again] == ["x", "one_join", "one.fc", "one.tanh", "two_join", "two.fc", "two.tanh"]
+
+
+def test_an_arg_is_not_called_as_a_word_is() -> None:
+    """A width after the layer `same`, where a block is given the word `same`."""
+    inner = "{{conv: {{out_channels: 4, kernel_size: 3, padding: {}}}}}, relu"
+    outer = "{{conv: {{out_channels: {}, kernel_size: 1}}}}, {}"
+    same = inner.format("same")
+    layers = f"{inner.format('valid')}, {outer.format(5, same)}, {outer.format(7, same)}"
+    folded(called(layers, "c.c c.r a.same a.c.c a.c.r b.same b.c.c b.c.r"))
+
+
+def test_one_of_a_kind_without_a_name_is_not_repeated() -> None:
+    """`x.1.0`: no document can say the `1`, and so none needs the `0`."""
+    layers = "linear: 8, linear: 4, relu, linear: 2, relu"
+    assert "repeat" not in folded(called(layers, "x.0 x.1.0.fc x.1.0.relu x.2.0.fc x.2.0.relu", "8")).replace(": 2", "")
+
+
 def test_functional_layers() -> None:
     """As the code calls them: alone, in a merge, and in blocks, which are one only where they agree on it."""
     network = loads(
