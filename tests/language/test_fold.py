@@ -175,8 +175,9 @@ def test_groups_are_the_channels_that_enter() -> None:
 
 def test_groups_are_not_the_channels_of_the_first_repeat() -> None:
     pair = "{{conv: {{out_channels: {}, kernel_size: 1, groups: {}}}}}"
-    layers = f"{pair.format(8, 4)}, {pair.format(8, 4)}, tanh, {pair.format(16, 8)}, {pair.format(16, 8)}"
-    assert "in_channels" not in folded(called(layers, "a.0 a.1 tanh b.0 b.1")).replace("block_in_channels", "")
+    one, other = pair.format(8, 4), pair.format(16, 8)
+    network = called(f"{one}, {one}, relu, tanh, {other}, {other}, relu", "a.c.0 a.c.1 a.r t b.c.0 b.c.1 b.r")
+    assert "groups: in_channels" not in folded(network)
 
 
 def test_groups_are_not_the_channels_of_the_first_use() -> None:
