@@ -13,7 +13,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from cnncalc.eager.strides import contiguous, is_contiguous, is_dense
+from cnncalc.eager.strides import contiguous, dense, is_contiguous
 
 if TYPE_CHECKING:
     from cnncalc.eager.autograd import Node
@@ -178,8 +178,7 @@ class Tensor:
 
     def cast(self, width: int) -> Tensor:
         """A new tensor of another number format that lies as this one does."""
-        strides = self.strides if is_dense(self.shape, self.strides) else contiguous(self.shape)
-        return self.storage.machine.tensor(self.shape, width, strides)
+        return self.storage.machine.tensor(self.shape, width, dense(self.shape, self.strides))
 
     def tick(self, operator: str, scalar: bool = False) -> None:
         self.storage.machine.tick(operator, scalar)

@@ -139,6 +139,11 @@ def elementwise(shape: Sizes, *operands: tuple[Sizes, Sizes]) -> Sizes:
     return _packed(shape, order)
 
 
+def dense(shape: Sizes, strides: Sizes) -> Sizes:
+    """Strides of a copy: the same, or without gaps and repetitions in the same order (c10's infer_dense_strides)."""
+    return strides if is_dense(shape, strides) else elementwise(shape, (shape, strides))
+
+
 def _repeated(shape: Sizes, own: Sizes, strides: Sizes) -> Sizes:
     """An operand's strides over the whole shape: 0 where it is repeated."""
     lead = len(shape) - len(own)

@@ -77,6 +77,12 @@ def test_cuda_hands_out_blocks_of_512_bytes(shape: tuple[int, ...], width: int, 
         assert machine.live == 0
 
 
+def test_a_copy_in_another_format_has_the_order_and_no_gaps(machine: Machine) -> None:
+    """torch.empty(4, 5, 6).permute(1, 0, 2)[:, :, :3].to(torch.bfloat16).stride()"""
+    copy = machine.tensor((4, 5, 6), 4).view((5, 4, 3), (6, 30, 1)).cast(2)
+    assert (copy.shape, copy.strides, copy.storage.record.bytes) == ((5, 4, 3), (3, 15, 1), 5 * 4 * 3 * 2)
+
+
 def test_a_tick_sees_what_is_live(machine: Machine, events: Callable[[Machine], list[Event]]) -> None:
     x = machine.tensor((3,), 4)
     machine.phase, machine.layer = "forward", "conv1"

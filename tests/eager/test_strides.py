@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cnncalc.eager.strides import (
     channels_last,
     contiguous,
+    dense,
     elementwise,
     is_contiguous,
     is_dense,
@@ -226,6 +227,7 @@ def test_torch_says_the_same_of_a_tensor(torch: Any, how: Drawn) -> None:
         assert not prefers_channels_last(shape, strides)
     assert contiguous(shape) == tuple(torch.empty(shape).stride())
     assert steps(shape, elementwise(shape, (shape, strides))) == steps(shape, torch.relu(tensor).stride())
+    assert dense(shape, strides) == tensor.clone().stride() == tensor.to(torch.bfloat16).stride()
 
 
 @from_torch
