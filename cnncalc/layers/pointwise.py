@@ -93,6 +93,16 @@ class Arithmetic(Layer):
                 sources=(0,),
                 help="give the tensor the input's sizes, or 1 where all places share one",
             )
+        if self.inplace and self.output(input) != input:
+            raise LayerError(
+                "result-exceeds-input",
+                "{1}, the result of `arithmetic`, cannot be written over {0}",
+                input,
+                self.output(input),
+                field="inplace",
+                sources=(0,),
+                help="leave out `inplace`",
+            )
 
     def output(self, input: Shape) -> Shape:
         tensor = self.tensor or (1,) * len(input)
