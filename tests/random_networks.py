@@ -20,6 +20,7 @@ from cnncalc.graph import Network
 from cnncalc.layers import KINDS, Merge
 from cnncalc.layers.activation import FUSED
 from cnncalc.layers.base import LayerError
+from cnncalc.layers.pointwise import FUNCTIONS, OPERATIONS
 from cnncalc.passes.segments import blocks, segments
 from cnncalc.shapes import Shape, elements
 
@@ -191,18 +192,27 @@ def layer_norm(draw: Draw, shape: Shape) -> Fields:
 
 
 def arithmetic(draw: Draw, shape: Shape) -> Fields:
-    fields: Fields = {"operation": draw(st.sampled_from(["add", "subtract", "multiply", "divide"]))}
+    """A number, or a tensor that is repeated over the input or the input over it; not in place."""
+    fields: Fields = {"operation": draw(st.sampled_from(sorted(OPERATIONS)))}
     if draw(st.booleans()):
-        fields["number"] = 2.0
+        fields["number"] = draw(st.sampled_from([0, 0.5, 1, 2.0, -1]))
     else:
-        fields["shape"] = [draw(st.sampled_from([1, size])) for size in shape]
+        fields["shape"] = [draw(st.sampled_from([1, size if size > 1 else 2])) for size in shape]
         maybe(draw, fields, "trainable", st.booleans())
     return fields
 
 
+def arithmetic_in_place(draw: Draw, shape: Shape) -> Fields:
+    fields: Fields = {"operation": draw(st.sampled_from(sorted(OPERATIONS))), "inplace": True}
+    if draw(st.booleans()):
+        return {**fields, "number": draw(st.sampled_from([0, 2.0]))}
+    return {**fields, "shape": [draw(st.sampled_from([1, size])) for size in shape], "trainable": draw(st.booleans())}
+
+
 def reduce(draw: Draw, shape: Shape) -> Fields:
     axes = draw(st.lists(st.integers(0, len(shape) - 1), min_size=1, unique=True))
-    return {"by": draw(st.sampled_from(["sum", "mean", "max"])), "axes": sorted(axes), "keep": draw(st.booleans())}
+    by = draw(st.sampled_from(["sum", "mean", "max", "min", "norm"]))
+    return {"by": by, "axes": axes, "keep": draw(st.booleans())}
 
 
 def nothing(draw: Draw, shape: Shape) -> Fields:
@@ -311,7 +321,7 @@ FIELDS: dict[str, Callable[[Draw, Shape], Fields | None]] = {
     "softmax": nothing,
     "log_softmax": nothing,
     "arithmetic": arithmetic,
-    "function": lambda draw, shape: {"of": draw(st.sampled_from(["abs", "neg", "exp", "sqrt"]))},
+    "function": lambda draw, shape: {"of": draw(st.sampled_from(sorted(FUNCTIONS)))},
     "reduce": reduce,
     "dropout": nothing,
     "drop_path": lambda draw, shape: {"p": draw(st.sampled_from([0, 0.25]))},
@@ -377,9 +387,13 @@ class Writer:
         return layer, output
 
     def in_place(self, shape: Shape) -> tuple[Layer, Shape]:
-        """An activation that writes over its input; torch can train through it only where nothing else needs that."""
-        kind = self.draw(st.sampled_from(["relu", "relu6", "leaky_relu", "elu", "silu", "hard_swish", "dropout"]))
-        return {kind: {"inplace": True}}, shape
+        """A layer that writes over its input; torch can train through it only where nothing else needs that."""
+        kinds = ["relu", "relu6", "leaky_relu", "elu", "silu", "hard_swish", "dropout", "function", "arithmetic"]
+        kind = self.draw(st.sampled_from(kinds))
+        if kind == "arithmetic":
+            return {kind: arithmetic_in_place(self.draw, shape)}, shape
+        fields = FIELDS[kind](self.draw, shape) if kind == "function" else {}
+        return {kind: {**fields, "inplace": True}}, shape
 
     def residual(self, shape: Shape) -> tuple[Layer, Shape]:
         """An elementwise merge of paths that keep the shape, or of one and a gate that is repeated over it."""

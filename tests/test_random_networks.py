@@ -23,7 +23,7 @@ NETWORKS = 200
 drawn: Counter[str] = Counter()
 
 
-@seed(20)
+@seed(25)
 @settings(max_examples=NETWORKS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(documents())
 @pytest.mark.filterwarnings("ignore")

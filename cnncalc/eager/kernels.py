@@ -7,6 +7,7 @@ comments name what is kept for backward, as measured (saved_for_backward in the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import prod
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from cnncalc.eager.pointwise import copy_into, result
 from cnncalc.eager.strides import (
     channels_last,
     contiguous,
+    dense,
     elementwise,
     is_channels_last,
     prefers_channels_last,
@@ -104,7 +106,7 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes, sl
 def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes, sliding: Sliding) -> Tensor:
     in_onednn = _in_onednn(x, weight, sliding)
     native_3d = len(shape) == 5 and not in_onednn and not x.machine.cuda
-    last = len(shape) > 3 and not native_3d and (_suggesting(x) or _suggesting(weight))
+    last = not native_3d and (_suggesting_maps(x) or _suggesting_maps(weight))
     least = prod(x.shape) * x.width if native_3d and sliding.transposed else 0
     made = x.machine.tensor(shape, x.width, channels_last(shape) if last else None, least=least)
     x.tick("convolution")
@@ -126,6 +128,14 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes, s
 
     record((made,), "ConvolutionBackward0", (x, weight, bias), formula, (x, weight))
     return made
+
+
+def _suggesting_maps(x: Tensor) -> bool:
+    """What is 3-D becomes maps of height 1, of a copy where it does not lie in order: torch avoids its permutations."""
+    if len(x.shape) != 3:
+        return _suggesting(x)
+    (batch, channels, length), (first, second, step) = x.shape, x.strides
+    return x.contiguous and prefers_channels_last((batch, channels, 1, length), (first, second, length * step, step))
 
 
 def _in_onednn(x: Tensor, weight: Tensor, sliding: Sliding) -> bool:
@@ -456,14 +466,14 @@ def mean_in_format(x: Tensor, dims: Sequence[int]) -> Tensor:
     return made
 
 
-def total(x: Tensor, dim: int) -> Tensor:
-    """The sum over one dimension; its gradient is the gradient repeated, which takes no memory."""
-    made = x.like(_reduced(x, (dim,), False))
+def total(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
+    """The sum; its gradient is the gradient repeated, which takes no memory."""
+    made = x.like(_reduced(x, dims, keep))
     x.tick("sum")
     whole = x.shape
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        return [expand(_restored(only(gradients), (dim,), False), whole)]
+        return [expand(_restored(only(gradients), dims, keep), whole)]
 
     record((made,), "SumBackward1", (x,), formula)
     return made
@@ -476,10 +486,10 @@ def _restored(gradient: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
     return gradient
 
 
-def amax(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
+def amax(x: Tensor, dims: Sequence[int], keep: bool, operator: str = "amax") -> Tensor:
     """Keeps its input and its result; the gradient is shared between the places that hold the largest value."""
     made = x.like(_reduced(x, dims, keep))
-    x.tick("amax")
+    x.tick(operator)
     with_ones = _reduced(x, dims, True)
     whole, strides = x.shape, x.strides
 
@@ -490,7 +500,7 @@ def amax(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
         mask = gradient.machine.tensor(whole, 1, elementwise(whole, (whole, strides)))
         gradient.tick("eq")
         if not keep:
-            gradient = view(gradient, with_ones)
+            gradient = reshape(gradient, with_ones)
         count = gradient.machine.tensor(with_ones, 8)
         gradient.tick("sum")
         each = result("div", gradient)
@@ -498,18 +508,21 @@ def amax(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
         del count, mask
         return [found]
 
-    record((made,), "AmaxBackward0", (x,), formula, (x,), (made,))
+    record((made,), operator, (x,), formula, (x,), (made,))
     return made
 
 
-def vector_norm(x: Tensor, dim: int) -> Tensor:
-    """The length of each vector along a dimension, which stays with size 1; keeps its input and its result."""
-    made = x.like(_reduced(x, (dim,), True))
+amin = partial(amax, operator="amin")
+
+
+def vector_norm(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
+    """The square root of the sum of squares; keeps its input and its result. Autograd sees both in full rank."""
+    made = x.like(_reduced(x, dims, keep))
     x.tick("linalg_vector_norm")
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        gradient = only(gradients)
-        kept, norm = node.saved
+        gradient = _restored(only(gradients), dims, keep)
+        kept, norm = node.saved[0], _restored(node.saved[1], dims, keep)
         unit = result("div", kept, norm)
         zero = gradient.machine.tensor(norm.shape, 1)
         gradient.tick("eq")
@@ -581,16 +594,19 @@ def pad(x: Tensor, sides: Sequence[tuple[int, int]], mode: str = "constant") -> 
 
 
 def _padded(x: Tensor, shape: Sizes, operator: str, saves: Sequence[Tensor]) -> Tensor:
-    """A new tensor around the input; constants keep nothing, borders that repeat the input keep it."""
-    padded = x.like(shape, suggested(shape, x.shape, x.strides))
-    x.tick(operator)
+    """A new tensor around the input; constants keep nothing, borders that repeat the input keep it.
+
+    No constants at all are a copy, and so is their gradient, from which they are cut off.
+    """
     whole, strides = x.shape, x.strides
     constant = not saves
+    copied = constant and shape == whole
+    padded = x.like(shape, dense(shape, strides) if copied else suggested(shape, whole, strides))
+    x.tick(operator)
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         gradient = only(gradients)
-        like = (gradient.shape, gradient.strides) if constant else (whole, strides)
-        inner = gradient.like(whole, suggested(whole, *like))
+        inner = gradient.like(whole, dense(whole, gradient.strides) if constant else suggested(whole, whole, strides))
         inner.tick(operator if constant else f"{operator}_backward")
         return [inner]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from math import prod
 from typing import Any
 
@@ -110,7 +110,7 @@ def partial_conv(call: Call, x: Tensor) -> Tensor:
 
 
 def _sums(maps: Tensor, counts: Sequence[int]) -> Tensor:
-    return views.stack([kernels.total(part, 1) for part in views.split(maps, counts, 1)], 1)
+    return views.stack([kernels.total(part, (1,), False) for part in views.split(maps, counts, 1)], 1)
 
 
 def conv_transpose(call: Call, x: Tensor) -> Tensor:
@@ -160,20 +160,19 @@ def _along_the_last(call: Call, x: Tensor) -> Tensor:
         rows = views.view(x, (prod(x.shape[:-1]), x.shape[-1]))
         return views.view(kernels.linear(rows, _weight(call), bias), call.output)
     output = views.unsafe_view(kernels.linear(x, _weight(call), None), call.output)
-    return output if bias is None else pointwise.add_(output, bias)
+    return output if bias is None else pointwise.add(output, bias, in_place=True)
 
 
 def linear(call: Call, x: Tensor) -> Tensor:
     if not call.layer.flatten and len(x.shape) > 2:
         return _fused(call, _along_the_last(call, x))
-    flat = views.flatten(x, 1) if len(x.shape) > 2 else x
-    output = kernels.linear(flat, _weight(call), call["bias"])
+    output = kernels.linear(views.flatten(x, 1) if len(x.shape) > 2 else x, _weight(call), call["bias"])
     return _fused(call, output)
 
 
 def rbf(call: Call, x: Tensor) -> Tensor:
     return kernels.total(
-        pointwise.power(pointwise.subtract(views.unsqueeze(views.flatten(x, 1), 1), call.held["centers"])), 2
+        pointwise.power(pointwise.subtract(views.unsqueeze(views.flatten(x, 1), 1), call.held["centers"])), (2,), False
     )
 
 
@@ -249,7 +248,7 @@ def _averaged(x: Tensor, shape: Sizes) -> Tensor:
 def lp_pool(call: Call, x: Tensor) -> Tensor:
     out = _averaged(pointwise.power(x), call.output)
     return pointwise.power(
-        pointwise.multiply_by_number(pointwise.multiply(pointwise.sign(out), _positive(pointwise.absolute(out))))
+        pointwise.scaled(pointwise.multiply(pointwise.function(out, "sign"), _positive(pointwise.function(out, "abs"))))
     )
 
 
@@ -260,7 +259,7 @@ def _positive(x: Tensor) -> Tensor:
 def subsample(call: Call, x: Tensor) -> Tensor:
     axes = _axes(call, x)
     rank = len(axes)
-    sums = pointwise.multiply_by_number(_averaged(kernels.pad(x, _around(axes)), call.output))
+    sums = pointwise.scaled(_averaged(kernels.pad(x, _around(axes)), call.output))
     shape = (call.output[1], *[1] * rank)
     output = pointwise.add(
         pointwise.multiply(sums, views.view(_weight(call), shape)), views.view(call.held["bias"], shape)
@@ -375,13 +374,15 @@ def _neighbours_divided(x: Tensor, size: int) -> Tensor:
         )
         del padded
         means = views.view(means, x.shape)
-    divisor = pointwise.power(pointwise.add_number(pointwise.multiply_by_number(means)))
+    divisor = pointwise.power(pointwise.add(pointwise.scaled(means), pointwise.number(means)))
     del means
     return pointwise.divide(x, divisor)
 
 
 def l2_norm(call: Call, x: Tensor) -> Tensor:
-    length = views.expand(pointwise.clamp_min(kernels.vector_norm(x, 1)), x.shape)
+    length = views.expand(
+        pointwise.clamp(kernels.vector_norm(x, (1,), True), least=True, operator="clamp_min"), x.shape
+    )
     return pointwise.divide(x, length)
 
 
@@ -400,9 +401,8 @@ def activation(operator: str, backward: str, saves: str = "input", saves_in_plac
     """`saves` is what is kept for backward, in place `saves_in_place`: the result, or a copy of the input."""
 
     def run(call: Call, x: Tensor) -> Tensor:
-        if getattr(call.layer, "inplace", False):
-            return pointwise.unary_(x, f"{operator}_", backward, saves_in_place or saves)
-        return pointwise.unary(x, operator, backward, saves)
+        in_place = getattr(call.layer, "inplace", False)
+        return pointwise.unary(x, operator, backward, (in_place and saves_in_place) or saves, in_place)
 
     return run
 
@@ -488,60 +488,57 @@ def channel_shuffle(call: Call, x: Tensor) -> Tensor:
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------
 
-_WITH_NUMBER: dict[str, Callable[[Tensor], Tensor]] = {
-    "add": pointwise.add_number,
-    "multiply": pointwise.multiply_by_number,
-    "divide": pointwise.divide_by_number,
-}
-_WITH_TENSOR: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+_IN_PLACE: dict[str, Callable[[Tensor, Tensor, bool], Tensor]] = {
     "add": pointwise.add,
     "subtract": pointwise.subtract,
     "multiply": pointwise.multiply,
     "divide": pointwise.divide,
 }
-_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "neg": pointwise.neg,
-    "abs": pointwise.absolute,
-    "exp": lambda x: pointwise.unary(x, "exp", "mul", "result"),
-    "log": lambda x: pointwise.unary(x, "log", "div"),
-}
 
 
 def arithmetic(call: Call, x: Tensor) -> Tensor:
-    name, own = call.layer.operation, call["weight"]
-    if own is None and name in _WITH_NUMBER and not call.layer.inplace:
-        return _WITH_NUMBER[name](x)
-    if own is not None and name in _WITH_TENSOR and not call.layer.inplace:
-        return _WITH_TENSOR[name](x, own)
-    return _without_gradient(call, x, name, call.layer.inplace)
+    """Some numbers become tensors, others do not; what torch has no form in place of makes a new tensor."""
+    name, own, in_place = call.layer.operation, call["weight"], call.layer.inplace
+    if name in _IN_PLACE:
+        return _IN_PLACE[name](x, pointwise.number(x) if own is None else own, in_place)
+    if own is None:
+        return _with_number(call, x)
+    if name == "subtract_from":
+        return pointwise.subtract(own, x)
+    if name == "divide_into":
+        return pointwise.divide(own, x)
+    if name == "power":
+        return pointwise.power_of(x, own, in_place)
+    return pointwise.clamp_by(x, own, least=name == "maximum")
+
+
+def _with_number(call: Call, x: Tensor) -> Tensor:
+    name, in_place = call.layer.operation, call.layer.inplace
+    if name == "subtract_from":
+        return pointwise.subtracted_from_number(x)
+    if name == "divide_into":
+        return pointwise.scaled(pointwise.function(x, "reciprocal"))
+    if name == "power":
+        return (pointwise.power if call.layer.number else pointwise.power_of_zero)(x, in_place)
+    return pointwise.clamp(x, least=name == "maximum")
 
 
 def function(call: Call, x: Tensor) -> Tensor:
-    name = call.layer.of
-    if name in _FUNCTIONS and not call.layer.inplace:
-        return _FUNCTIONS[name](x)
-    return _without_gradient(call, x, name, call.layer.inplace)
+    return pointwise.function(x, call.layer.of, call.layer.inplace)
+
+
+_REDUCTIONS: dict[str, Callable[[Tensor, Sequence[int], bool], Tensor]] = {
+    "sum": kernels.total,
+    "mean": kernels.mean,
+    "max": kernels.amax,
+    "min": kernels.amin,
+    "norm": kernels.vector_norm,
+}
 
 
 def reduce_(call: Call, x: Tensor) -> Tensor:
-    dims, keep, by = [axis + 1 for axis in call.layer.over], call.layer.keep, call.layer.by
-    if by == "mean":
-        made = kernels.mean(x, dims, keep)
-    elif by == "max":
-        made = kernels.amax(x, dims, keep)
-    else:
-        made = _without_gradient(call, x, by, False, call.output if keep else None)
+    made = _REDUCTIONS[call.layer.by](x, [axis + 1 for axis in call.layer.over], call.layer.keep)
     return made if len(made.shape) > 1 else views.unsqueeze(made, 1)
-
-
-def _without_gradient(call: Call, x: Tensor, operator: str, in_place: bool, shape: Sizes | None = None) -> Tensor:
-    """What an operator gives in prediction. Raises `Refused` in training, where its gradient would have to be known."""
-    if call.training and x.edge is not None:
-        layer = x.machine.layer
-        reason = f"what torch keeps to train `{operator}`, as in `{layer}`, is not known here"
-        raise Refused(layer, "gradient-not-known", reason, "leave out --training")
-    x.tick(operator)
-    return x if in_place else x.like(shape if shape is not None else call.output)
 
 
 # Merges ---------------------------------------------------------------------------------------------------------------
@@ -552,7 +549,8 @@ def fold(operator: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
 
 
 def mean(call: Call, *paths: Tensor) -> Tensor:
-    return pointwise.divide_by_number(reduce(pointwise.add, paths))
+    total = reduce(pointwise.add, paths)
+    return pointwise.divide(total, pointwise.number(total))
 
 
 def concat(call: Call, *paths: Tensor) -> Tensor:
@@ -625,7 +623,7 @@ TABLE: dict[str, Callable[..., Tensor]] = {
     "slice": slice,
     "identity": lambda call, x: x,
     # merges
-    "add": lambda call, *paths: reduce(pointwise.add_ if call.layer.inplace else pointwise.add, paths),
+    "add": lambda call, *paths: reduce(partial(pointwise.add, in_place=call.layer.inplace), paths),
     "subtract": fold(pointwise.subtract),
     "multiply": fold(pointwise.multiply),
     "divide": fold(pointwise.divide),

@@ -107,6 +107,8 @@ class _Run:
         machine = self.machine
         for leaf in self.leaves.values():
             leaf.gradient = None
+        for images in self.inputs:
+            images.edge = None  # new ones, without the history of what was written over the last
         machine.phase = "forward"
         machine.lower = DTYPE_BYTES[self.setup.amp] if self.setup.amp else 0
         outputs = self._forward()
@@ -174,7 +176,7 @@ class _Run:
         """Cross-entropy of the first output and 0.4 of each other's: auxiliary heads, as torchvision trains them."""
         loss = self._cross_entropy(outputs[0])
         for output in outputs[1:]:
-            loss = pointwise.add(loss, pointwise.multiply_by_number(self._cross_entropy(output)))
+            loss = pointwise.add(loss, pointwise.scaled(self._cross_entropy(output)))
         loss.storage.record.role = "activations"
         return loss
 
@@ -193,7 +195,7 @@ class _Run:
 
     def _diagnosed(self, refusal: Refused) -> DocumentError:
         spans = {node.name: node.span for node in self.network.nodes}
-        known = refusal.code in ("unknown-operator", "gradient-not-known")
+        known = refusal.code == "unknown-operator"
         doing = "train" if self.setup.training else "run"
         message = str(refusal) if known else f"torch refuses to {doing} this: {refusal}"
         return DocumentError(Diagnostic(refusal.code, message, spans.get(refusal.layer), help=refusal.help))

@@ -219,7 +219,8 @@ class _Ready:
             self.optimizer.step()
 
     def outputs(self) -> tuple[Tensor, ...]:
-        outputs = self.module(*self.inputs)
+        """Of the same images each time, without the history of what a layer wrote over them."""
+        outputs = self.module(*[images.data for images in self.inputs])
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
     def loss(self, outputs: Sequence[Tensor]) -> Tensor:

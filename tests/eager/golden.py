@@ -15,8 +15,11 @@ from typing import Any, NamedTuple
 import cnncalc
 from cnncalc.eager import Setup
 from cnncalc.graph import Network
+from cnncalc.layers.pointwise import FUNCTIONS, OPERATIONS
 
 DATA = Path(__file__).parents[1] / "data" / "eager_events.txt"
+
+REDUCTIONS = ("sum", "mean", "max", "min", "norm")
 
 # The layers behind a `prelu`, which makes their input want a gradient and does not need its own output.
 LAYERS = {
@@ -95,10 +98,27 @@ LAYERS = {
     "arithmetic": "{arithmetic: {operation: multiply, number: 0.5}}",
     "arithmetic-of-a-tensor": "{arithmetic: {operation: add, shape: [12, 1, 1]}}",
     "arithmetic-of-a-factor": "{arithmetic: {operation: multiply, shape: [1, 6, 9]}}",
-    "function": "{function: exp}",
-    "function-abs": "{function: abs}",
+    **{
+        f"arithmetic-{operation}-a-number": f"{{arithmetic: {{operation: {operation}, number: 2.5}}}}"
+        for operation in OPERATIONS
+    },
+    **{
+        f"arithmetic-{operation}-a-tensor": f"{{arithmetic: {{operation: {operation}, shape: [12, 1, 9]}}}}"
+        for operation in OPERATIONS
+    },
+    "arithmetic-power-of-zero": "{arithmetic: {operation: power, number: 0}}",
+    "arithmetic-power-of-a-buffer": (
+        "{arithmetic: {operation: power, shape: [12, 1, 1], trainable: false}}, {function: neg}"
+    ),
+    "arithmetic-minimum-of-a-buffer": "{arithmetic: {operation: minimum, shape: [12, 1, 1], trainable: false}}",
+    "arithmetic-divide-into-a-buffer": "{arithmetic: {operation: divide_into, shape: [1, 6, 1], trainable: false}}",
+    "arithmetic-minimum-by-a-larger": "global_avg_pool, {arithmetic: {operation: minimum, shape: [12, 6, 9]}}",
+    "arithmetic-power-of-a-larger": "global_avg_pool, {arithmetic: {operation: power, shape: [12, 6, 9]}}",
+    **{f"function-{name}": f"{{function: {name}}}" for name in FUNCTIONS},
     "reduce": "{reduce: {by: mean, axes: [1, 2]}}",
-    "reduce-max": "{reduce: {by: max, axes: 0, keep: false}}",
+    **{f"reduce-{by}": f"{{reduce: {{by: {by}, axes: 0, keep: false}}}}" for by in REDUCTIONS},
+    **{f"reduce-{by}-kept": f"{{reduce: {{by: {by}, axes: [0, 2]}}}}" for by in REDUCTIONS},
+    **{f"reduce-{by}-to-a-value": f"{{reduce: {{by: {by}, axes: [0, 1, 2], keep: false}}}}" for by in REDUCTIONS},
     "dropout": "{dropout: 0.5}",
     "dropout-0": "{dropout: 0}",
     "drop_path": "{drop_path: 0.2}",
@@ -143,6 +163,21 @@ LAYERS = {
     "mish-in-place": "{mish: {inplace: true}}",
     "hard_swish-in-place": "{hard_swish: {inplace: true}}",
     "hard_sigmoid-in-place": "{hard_sigmoid: {inplace: true}}",
+    **{
+        f"arithmetic-{operation}-in-place": f"{{arithmetic: {{operation: {operation}, number: 2.5, inplace: true}}}}"
+        for operation in OPERATIONS
+    },
+    **{
+        f"arithmetic-{operation}-a-tensor-in-place": (
+            f"{{arithmetic: {{operation: {operation}, shape: [12, 1, 1], inplace: true}}}}"
+        )
+        for operation in OPERATIONS
+    },
+    **{f"function-{name}-in-place": f"{{function: {{of: {name}, inplace: true}}}}" for name in FUNCTIONS},
+    "product-in-place-on-a-part": "{slice: {stop: 5}}, {arithmetic: {shape: [5, 1, 1], inplace: true}}",
+    "in-place-one-after-another": (
+        "batch_norm, {arithmetic: {shape: [12, 1, 1], inplace: true}}, {function: {of: sqrt, inplace: true}}"
+    ),
     "dropout-in-place": "{dropout: {p: 0.5, inplace: true}}",
     "dropout-in-place-on-a-view": "flatten, {dropout: {p: 0.5, inplace: true}}",
     "conv-written-over-as-a-view": "{conv: {out_channels: 5, kernel_size: 3}}, flatten, {elu: {inplace: true}}",
@@ -162,6 +197,18 @@ LAYERS = {
     "leaky_relu-of-a-permutation": "{reshape: [24, 3, 9]}, {permute: [1, 2, 0]}, leaky_relu, softmax",
     "tanh-of-a-permutation": "{reshape: [24, 3, 9]}, {permute: [1, 2, 0]}, tanh, softmax",
     "prelu-of-a-permutation": "{reshape: [24, 3, 9]}, {permute: [1, 2, 0]}, {prelu: in_channels}, softmax",
+    "power-of-a-permutation": (
+        "{reshape: [24, 3, 9]}, {permute: [1, 2, 0]}, {arithmetic: {operation: power, shape: [3, 1, 24]}}, softmax"
+    ),
+    "clamp-of-a-permutation": (
+        "{reshape: [24, 3, 9]}, {permute: [1, 2, 0]}, {arithmetic: {operation: maximum, shape: [3, 1, 24]}}, softmax"
+    ),
+    "power-of-zero-of-a-permutation": (
+        "{reshape: [24, 3, 9]}, {permute: [1, 2, 0]}, {arithmetic: {operation: power, number: 0}}, {permute: [0, 2, 1]}"
+    ),
+    "norm-of-rows-of-a-permutation": "{permute: [1, 2, 0]}, {reduce: {by: norm, axes: 1}}, {permute: [2, 0, 1]}, relu",
+    "largest-before-a-permutation": "{reduce: {by: max, axes: 1, keep: false}}, {permute: [1, 0]}, softmax",
+    "padding-of-nothing": "{permute: [1, 2, 0]}, {pad: 0}, flatten",
     # how gradients meet
     "read-twice": "relu, {add: [tanh, sigmoid]}",
     "read-three-times": "relu, {add: [tanh, {conv: {out_channels: 12, kernel_size: 1}}, sigmoid]}",
@@ -192,6 +239,7 @@ OF_ANY_RANK = {
     "upsample": "{upsample: {scale_factor: 2}}",
     "pad-replicate": "{pad: {padding: 1, mode: replicate}}",
     "locally_connected": "{locally_connected: {out_channels: 2, kernel_size: 2}}",
+    "conv-of-one-of-many": "{slice: {axis: 1, step: 20}}, {conv: {out_channels: 1, kernel_size: 3, padding: same}}",
 }
 
 # In batches of one image, whose parts along the channels have no gaps.
@@ -202,6 +250,10 @@ LAYOUTS = {
     "norm-of-a-permutation": "input: [7, 3, 1]\nlayers: [prelu, {permute: [1, 0, 2]}, batch_norm, flatten]",
     "instance-of-a-permutation": "input: [3, 2, 3]\nlayers: [prelu, softmax, {permute: [2, 0, 1]}, instance_norm]",
     "max_pool-1d-of-a-permutation": "input: 13x6\nlayers: [{permute: [1, 0]}, {max_pool: 2}]",
+    "conv-1d-of-one-channel": """
+input: [7, 1]
+layers: [prelu, {permute: [1, 0]}, {conv: {out_channels: 2, kernel_size: 1}}, {maxout: 2}]
+""",
     "mean-of-permutations": """
 input: [3, 1, 3]
 layers:
@@ -221,6 +273,9 @@ FIRST = {
     "first-multiply": "input: 6x9x12\nlayers: [{multiply: [identity, {depthwise_conv: 1}]}, {max_pool: 2}]",
     "first-divide": "input: 6x9x12\nlayers: [{divide: [{depthwise_conv: 1}, identity]}, {max_pool: 2}]",
     "first-max_pool-1d": "input: 13x6\nlayers: [{max_pool: 2}, {linear: 5}]",
+    "first-power": "input: 6x9x12\nlayers: [{arithmetic: {operation: power, shape: [12, 1, 1]}}, {max_pool: 2}]",
+    "first-minimum": "input: 6x9x12\nlayers: [{arithmetic: {operation: minimum, shape: [12, 6, 1]}}, {max_pool: 2}]",
+    "first-product-in-place": "input: 6x9x12\nlayers: [{arithmetic: {shape: [12, 1, 1], inplace: true}}, {linear: 7}]",
     "local_response_norm-0d": "input: [10]\nlayers: [prelu, {local_response_norm: 3}]",
 }
 
@@ -251,6 +306,9 @@ FROZEN_KERNELS = (
 AUTOCAST = (
     *("conv", "conv-silu", "conv_transpose-cropped", "locally_connected", "linear-after-linear", "rbf-trainable"),
     *("avg_pool", "lp_pool", "subsample", "batch_norm", "layer_norm-channels", "instance_norm-full", "l2_norm"),
+    *[f"arithmetic-{operation}-a-tensor" for operation in OPERATIONS],
+    *[f"arithmetic-{operation}-a-tensor-in-place" for operation in OPERATIONS],
+    *("arithmetic-power-of-a-buffer", "product-in-place-on-a-part", "reduce-norm", "reduce-sum", "reduce-min-kept"),
     *("local_response_norm", "scale", "prelu", "softmax", "dropout", "drop_path", "pad-reflect", "pad-replicate"),
     *(
         "upsample",
@@ -263,13 +321,23 @@ AUTOCAST = (
         "dense",
         "a-gate",
     ),
-    *("max_pool-3d", "avg_pool-3d", "adaptive_max_pool-3d", "adaptive_avg_pool-3d", "adaptive_avg_pool-1-3d"),
+    *(
+        "conv-of-one-of-many-1d",
+        "conv-of-one-of-many-3d",
+        "max_pool-3d",
+        "avg_pool-3d",
+        "adaptive_max_pool-3d",
+        "adaptive_avg_pool-3d",
+        "adaptive_avg_pool-1-3d",
+    ),
 )
 
 # In a block that runs again instead of keeping what its layers need.
 CHECKPOINTED = (
     *("conv-relu", "conv-partial", "locally_connected", "linear-after-linear", "max_pool", "avg_pool", "lp_pool"),
     *("batch_norm", "instance_norm-full", "local_response_norm", "conv-silu", "dropout"),
+    *("arithmetic-power-a-tensor", "arithmetic-minimum-a-tensor", "arithmetic-divide_into-a-number", "reduce-norm"),
+    *("in-place-one-after-another", "function-erf", "function-rsqrt"),
     *("conv-written-over-as-a-view", "pad-circular", "multiply", "concat", "residual", "residual-twice", "dense"),
 )
 

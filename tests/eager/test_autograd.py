@@ -15,7 +15,7 @@ from cnncalc.eager import Setup, step, timeline
 from cnncalc.eager.autograd import Leaf, Refused, backward, record
 from cnncalc.eager.kernels import total
 from cnncalc.eager.machine import Machine, Tensor
-from cnncalc.eager.pointwise import add, multiply, result, unary, unary_
+from cnncalc.eager.pointwise import add, multiply, result, unary
 from cnncalc.eager.views import cat, part, permute, view
 from cnncalc.language.load import zoo_names
 
@@ -199,7 +199,7 @@ def slice_added(x: Tensor) -> Tensor:
 
 
 def two_repeats(x: Tensor) -> Tensor:
-    return add(f(total(x, 1), "y"), f(total(x, 1), "z"))
+    return add(f(total(x, (1,), False), "y"), f(total(x, (1,), False), "z"))
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,10 @@ def test_gradients_that_meet(
         ),
         # 5 numbers, seen 25 times
         pytest.param(
-            lambda p, q: total(p, 1), "unsqueeze, expand, new_empty_strided, copy_", 100, id="repeated-numbers"
+            lambda p, q: total(p, (1,), False),
+            "unsqueeze, expand, new_empty_strided, copy_",
+            100,
+            id="repeated-numbers",
         ),
         # a sum lies as the gradient that came first (ones); x and p do, too
         pytest.param(
@@ -363,7 +366,7 @@ def test_a_value_that_a_node_keeps_may_not_be_written_over(machine: Machine) -> 
     machine.layer = "first"
     x = f(parameter(machine), "x")
     machine.layer = "second"
-    unary_(x, "y_", "d y")
+    unary(x, "y", "d y", "result", in_place=True)
     with pytest.raises(Refused) as refusal:
         run_back(x)
     assert (refusal.value.layer, refusal.value.code) == ("first", "needed-for-backward")
@@ -371,7 +374,7 @@ def test_a_value_that_a_node_keeps_may_not_be_written_over(machine: Machine) -> 
 
 def test_a_value_that_nobody_keeps_may(machine: Machine) -> None:
     x = f(parameter(machine), "x", saves="input")
-    run_back(unary_(unary_(x, "y_", "d y", saves="input"), "z_", "d z"))
+    run_back(unary(unary(x, "y", "d y", in_place=True), "z", "d z", "result", in_place=True))
 
 
 @pytest.mark.parametrize(

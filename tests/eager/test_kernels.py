@@ -308,7 +308,7 @@ def target(machine: Machine, shape: Sizes) -> Tensor:
             id="mean-of-fewer-dimensions",
         ),
         pytest.param(
-            lambda x: kernels.total(x, 1),
+            lambda x: kernels.total(x, (1,), False),
             [MAPS],
             {"shape": (2, 5, 7), "forward": [("sum", 280)], "backward": [("unsqueeze", 0), ("expand", 0)]},
             id="sum",
@@ -350,7 +350,7 @@ def target(machine: Machine, shape: Sizes) -> Tensor:
         ),
         # x / norm, a mask where that divides by zero, times the gradient
         pytest.param(
-            lambda x: kernels.vector_norm(x, 1),
+            lambda x: kernels.vector_norm(x, (1,), True),
             [MAPS],
             {
                 "shape": (2, 1, 5, 7),
@@ -427,7 +427,7 @@ def test_operators(
         # these are contiguous whatever comes in
         pytest.param(kernels.softmax, [MAPS], (), id="softmax"),
         pytest.param(lambda x: kernels.layer_norm(x, None, None, 1), [MAPS], (), id="layer_norm"),
-        pytest.param(lambda x: kernels.total(x, 1), [MAPS], (), id="sum"),
+        pytest.param(lambda x: kernels.total(x, (1,), False), [MAPS], (), id="sum"),
     ],
 )
 def test_channels_last_goes_through(

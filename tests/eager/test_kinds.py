@@ -193,15 +193,31 @@ ROWS = [
     pytest.param("hard_sigmoid", "hard_sigmoid", X * F, 2 * X * F, id="hard_sigmoid"),
     pytest.param("softmax", "softmax", X * F, 2 * X * F, id="softmax"),
     pytest.param("log_softmax", "log_softmax", X * F, 2 * X * F, id="log_softmax"),
-    # The number that is multiplied by; the result of exp; nothing, but the gradient is expanded from a value a channel.
+    # The number that is multiplied by; nothing; input, exponents and result; the result of exp; nothing, but the
+    # gradient is expanded from a value a channel; a row's lengths beside the input.
     pytest.param("arithmetic", "{arithmetic: {number: 0.5}}", N, 2 * X * F + N, id="arithmetic"),
     pytest.param("arithmetic", "{arithmetic: {operation: add, shape: [12, 1, 1]}}", 0, 2 * X * F, id="arithmetic-add"),
+    pytest.param(
+        "arithmetic", "{arithmetic: {operation: power, shape: [12, 1, 1]}}", 2 * X * F, 2 * X * F, id="arithmetic-power"
+    ),
     pytest.param("function", "{function: exp}", X * F, 2 * X * F, id="function"),
     pytest.param("reduce", "{reduce: {by: mean, axes: [1, 2]}}", 0, (X + 36) * F, id="reduce"),
+    pytest.param(
+        "reduce",
+        "{reduce: {by: norm, axes: 2}}",
+        (X + ROWS_OF_CHANNELS) * F,
+        (X + ROWS_OF_CHANNELS) * F,
+        id="reduce-norm",
+    ),
     # In place: the result is the input's memory; where the formula needs the input, a copy of it is kept.
     pytest.param("relu", "{relu: {inplace: true}}", X * F, X * F, id="relu-in-place"),
     pytest.param("leaky_relu", "{leaky_relu: {inplace: true}}", X * F, X * F, id="leaky_relu-in-place"),
     pytest.param("silu", "{silu: {inplace: true}}", X * F, X * F, id="silu-in-place"),
+    pytest.param("function", "{function: {of: sin, inplace: true}}", X * F, X * F, id="function-in-place"),
+    pytest.param("function", "{function: {of: exp, inplace: true}}", X * F, X * F, id="function-over-its-result"),
+    pytest.param("arithmetic", "{arithmetic: {number: 2, inplace: true}}", N, X * F + N, id="arithmetic-in-place"),
+    # what it multiplies, for the factors' gradient
+    pytest.param("arithmetic", "{arithmetic: {shape: [12, 1, 1], inplace: true}}", X * F, X * F, id="product-in-place"),
     # Noise in float32; nothing in prediction.
     pytest.param("dropout", "{dropout: 0.5}", X * F, X * F, id="dropout"),
     pytest.param("dropout", "{dropout: {p: 0.5, inplace: true}}", X * F, X * F, id="dropout-in-place"),

@@ -12,12 +12,20 @@ import pytest
 
 from cnncalc.eager import pointwise
 from cnncalc.eager.machine import Machine, Tensor
-from cnncalc.eager.pointwise import repeated, result, unary, unary_
+from cnncalc.eager.pointwise import repeated, result, unary
 from cnncalc.eager.views import part, permute, view
 
 Sizes = tuple[int, ...]
 MATRIX, COLUMN, ROW = (5, 5), (5, 1), (5,)
 FIXED = (-5, 5)  # a matrix that wants no gradient
+
+
+def function(name: str, in_place: bool = False) -> Callable[[Tensor], Tensor]:
+    return lambda x: pointwise.function(x, name, in_place)
+
+
+def add_number(x: Tensor) -> Tensor:
+    return pointwise.add(x, pointwise.number(x))
 
 
 @pytest.mark.parametrize(
@@ -40,34 +48,103 @@ FIXED = (-5, 5)  # a matrix that wants no gradient
         ),
         # in place: the result is the input's memory
         pytest.param(
-            lambda x: unary_(x, "relu_", "d relu"),
+            lambda x: unary(x, "relu", "d relu", "result", in_place=True),
             [MATRIX],
             {"forward": [("relu_", 0)], "keeps": [0], "backward": [("d relu", 100)]},
             id="in-place-result-kept",
         ),
         # a copy of the input, made before it is written over
         pytest.param(
-            lambda x: unary_(x, "silu_", "d silu", "input"),
+            lambda x: unary(x, "silu", "d silu", in_place=True),
             [MATRIX],
             {"forward": [("silu_", 100)], "extra": 100, "backward": [("d silu", 100)]},
             id="in-place-copy-kept",
         ),
         pytest.param(
-            lambda x: unary_(x, "silu_", "d silu", "input"),
+            lambda x: unary(x, "silu", "d silu", in_place=True),
             [FIXED],
             {"forward": [("silu_", 0)]},
             id="in-place-no-gradient-no-copy",
         ),
-        pytest.param(pointwise.neg, [MATRIX], {"forward": [("neg", 100)], "backward": [("neg", 100)]}, id="neg"),
+        pytest.param(function("neg"), [MATRIX], {"forward": [("neg", 100)], "backward": [("neg", 100)]}, id="neg"),
         # gradient · sgn(x)
         pytest.param(
-            pointwise.absolute,
+            function("abs"),
             [MATRIX],
             {"forward": [("abs", 100)], "keeps": [0], "backward": [("sgn", 100), ("mul", 200)]},
             id="abs",
         ),
         pytest.param(
-            pointwise.sign, [MATRIX], {"forward": [("sign", 100)], "backward": [("zeros_like", 100)]}, id="sign"
+            function("sign"), [MATRIX], {"forward": [("sign", 100)], "backward": [("zeros_like", 100)]}, id="sign"
+        ),
+        pytest.param(
+            function("sign", in_place=True),
+            [MATRIX],
+            {"forward": [("sign_", 0)], "backward": [("zeros_like", 100)]},
+            id="sign-in-place",
+        ),
+        # gradient · exp(x)
+        pytest.param(
+            function("exp"),
+            [MATRIX],
+            {"forward": [("exp", 100)], "keeps": ["result"], "backward": [("mul", 100)]},
+            id="exp",
+        ),
+        # gradient / x, of a copy where x is written over
+        pytest.param(
+            function("log", in_place=True),
+            [MATRIX],
+            {"forward": [("log_", 100)], "extra": 100, "backward": [("div", 100)]},
+            id="log-in-place",
+        ),
+        # gradient / (2 · √x)
+        pytest.param(
+            function("sqrt", in_place=True),
+            [MATRIX],
+            {"forward": [("sqrt_", 0)], "keeps": [0], "backward": [("mul", 100), ("div", 200)]},
+            id="sqrt-in-place",
+        ),
+        # -½ · gradient · result³
+        pytest.param(
+            function("rsqrt"),
+            [MATRIX],
+            {"forward": [("rsqrt", 100)], "keeps": ["result"], "backward": [("pow", 100), ("mul", 200), ("mul", 300)]},
+            id="rsqrt",
+        ),
+        # -gradient · (result · result)
+        pytest.param(
+            function("reciprocal"),
+            [MATRIX],
+            {
+                "forward": [("reciprocal", 100)],
+                "keeps": ["result"],
+                "backward": [("mul", 100), ("neg", 200), ("mul", 300)],
+            },
+            id="reciprocal",
+        ),
+        # 2/√π · exp(-x²) · gradient
+        pytest.param(
+            function("erf"),
+            [MATRIX],
+            {
+                "forward": [("erf", 100)],
+                "keeps": [0],
+                "backward": [("pow", 100), ("neg", 200), ("exp", 300), ("mul", 400), ("mul", 500)],
+            },
+            id="erf",
+        ),
+        # gradient · cos(x); gradient · -sin(x)
+        pytest.param(
+            function("sin"),
+            [MATRIX],
+            {"forward": [("sin", 100)], "keeps": [0], "backward": [("cos", 100), ("mul", 200)]},
+            id="sin",
+        ),
+        pytest.param(
+            function("cos"),
+            [MATRIX],
+            {"forward": [("cos", 100)], "keeps": [0], "backward": [("sin", 100), ("neg", 200), ("mul", 300)]},
+            id="cos",
         ),
         # gradient · (exponent · x^(exponent - 1))
         pytest.param(
@@ -76,9 +153,21 @@ FIXED = (-5, 5)  # a matrix that wants no gradient
             {"forward": [("pow", 100)], "keeps": [0], "backward": [("pow", 100), ("mul", 200), ("mul", 300)]},
             id="pow",
         ),
+        pytest.param(
+            pointwise.power_of_zero,
+            [MATRIX],
+            {"forward": [("pow", 100)], "keeps": [0], "backward": [("zeros_like", 100)]},
+            id="pow-of-0",
+        ),
+        pytest.param(
+            pointwise.subtracted_from_number,
+            [MATRIX],
+            {"forward": [("rsub", 100)], "backward": [("neg", 100)]},
+            id="a-number-minus",
+        ),
         # where(x >= least, gradient, 0): the 0 is 4 bytes, the mask 25
         pytest.param(
-            pointwise.clamp_min,
+            lambda x: pointwise.clamp(x, least=True, operator="clamp_min"),
             [MATRIX],
             {
                 "forward": [("clamp_min", 100)],
@@ -86,6 +175,50 @@ FIXED = (-5, 5)  # a matrix that wants no gradient
                 "backward": [("scalar_tensor", 4), ("ge", 29), ("where", 129)],
             },
             id="clamp_min",
+        ),
+        # that of the bound first, which is summed; then where(x <= most, gradient, 0) beside it
+        pytest.param(
+            lambda x, most: pointwise.clamp_by(x, most, least=False),
+            [MATRIX, COLUMN],
+            {
+                "forward": [("clamp", 100)],
+                "keeps": [0, 1],
+                "backward": [
+                    *[("scalar_tensor", 4), ("gt", 29), ("where", 129)],
+                    *[("scalar_tensor", 104), ("le", 129), ("where", 229), ("sum", 220)],
+                ],
+            },
+            id="clamp-by-a-column",
+        ),
+        # exponent: gradient · where(x == 0 and exponent >= 0, 0, result · log(x)), masks of 25 and 5 bytes;
+        # x: where(exponent == 0, 0, gradient · (exponent · x^(exponent - 1)))
+        pytest.param(
+            pointwise.power_of,
+            [MATRIX, COLUMN],
+            {
+                "forward": [("pow", 100)],
+                "keeps": [0, 1, "result"],
+                "backward": [
+                    *[("ge", 5), ("eq", 30), ("logical_and", 55), ("log", 125), ("mul", 225)],
+                    *[("scalar_tensor", 229), ("where", 329), ("mul", 429)],
+                    *[("sub", 120), ("pow", 220), ("mul", 320), ("mul", 420)],
+                    *[("scalar_tensor", 424), ("eq", 429), ("where", 529), ("sum", 220)],
+                ],
+            },
+            id="a-power-of-a-column",
+        ),
+        pytest.param(
+            pointwise.power_of,
+            [FIXED, COLUMN],
+            {
+                "forward": [("pow", 100)],
+                "keeps": [0, 1, "result"],
+                "backward": [
+                    *[("ge", 5), ("eq", 30), ("logical_and", 55), ("log", 125), ("mul", 225)],
+                    *[("scalar_tensor", 229), ("where", 329), ("mul", 429), ("sum", 120)],
+                ],
+            },
+            id="a-power-of-a-constant",
         ),
         # the gradient itself for both
         pytest.param(pointwise.add, [MATRIX, MATRIX], {"forward": [("add", 100)]}, id="add"),
@@ -168,18 +301,42 @@ FIXED = (-5, 5)  # a matrix that wants no gradient
         ),
         # a Python number is 8 bytes, kept where a factor is
         pytest.param(
-            pointwise.multiply_by_number,
+            pointwise.scaled,
             [MATRIX],
             {"forward": [("mul", 108)], "extra": 8, "backward": [("mul", 100)]},
             id="multiply-by-a-number",
         ),
         pytest.param(
-            pointwise.divide_by_number,
+            lambda x: pointwise.divide(x, pointwise.number(x)),
             [MATRIX],
             {"forward": [("div", 108)], "extra": 8, "backward": [("div", 100)]},
             id="divide-by-a-number",
         ),
-        pytest.param(pointwise.add_number, [MATRIX], {"forward": [("add", 108)]}, id="add-a-number"),
+        pytest.param(add_number, [MATRIX], {"forward": [("add", 108)]}, id="add-a-number"),
+        pytest.param(
+            lambda x, y: pointwise.multiply(x, y, in_place=True),
+            [MATRIX, COLUMN],
+            {
+                "forward": [("mul_", 100)],
+                "keeps": [1],
+                "extra": 100,
+                "backward": [("mul", 100), ("mul", 200), ("sum", 220)],
+            },
+            id="multiply-in-place",
+        ),
+        # nothing wants a gradient of the copy
+        pytest.param(
+            lambda x, y: pointwise.multiply(x, y, in_place=True),
+            [MATRIX, FIXED],
+            {"forward": [("mul_", 0)], "keeps": [1], "backward": [("mul", 100)]},
+            id="multiply-in-place-by-a-constant",
+        ),
+        pytest.param(
+            lambda x, y: pointwise.power_of(x, y, in_place=True),
+            [FIXED, FIXED],
+            {"forward": [("pow_", 0)]},
+            id="power-of-constants-in-place",
+        ),
         # noise as large as the input, kept
         pytest.param(
             pointwise.dropout,
@@ -281,10 +438,8 @@ def test_operators(
             id="dropout-in-place",
         ),
         # Python numbers are no memory of the device
-        pytest.param(
-            pointwise.multiply_by_number, {"forward": [("mul", 16_384)], "backward": [("mul", 16_384)]}, id="multiply"
-        ),
-        pytest.param(pointwise.add_number, {"forward": [("add", 16_384)]}, id="add"),
+        pytest.param(pointwise.scaled, {"forward": [("mul", 16_384)], "backward": [("mul", 16_384)]}, id="multiply"),
+        pytest.param(add_number, {"forward": [("add", 16_384)]}, id="add"),
         # 64 numbers take a block
         pytest.param(
             lambda x: pointwise.drop_path(x, 0.2),
@@ -297,7 +452,7 @@ def test_operators(
         ),
         # a zero of 4 bytes is a block, a mask of 4,096 bytes is eight
         pytest.param(
-            pointwise.clamp_min,
+            lambda x: pointwise.clamp(x, least=True, operator="clamp_min"),
             {
                 "forward": [("clamp_min", 16_384)],
                 "keeps": [0],
@@ -318,7 +473,7 @@ def test_operators_on_cuda(
 
 def test_a_view_written_over_gives_its_base_a_new_history(told: Callable[..., dict[str, Any]]) -> None:
     """Half of a matrix of 4x5, 80 bytes: as torch 2.13 does it."""
-    found = told(lambda x: pointwise.add_number(unary_(part(x, 0, 2), "relu_", "d relu")), (4, 5))
+    found = told(lambda x: add_number(unary(part(x, 0, 2), "relu", "d relu", "result", in_place=True)), (4, 5))
     assert found["forward"] == [("slice", 0), ("relu_", 0), ("add", 48)]
     assert found["backward"] == [
         ("new_zeros", 80),  # the view's gradient in the base's: AsStrided
@@ -338,7 +493,7 @@ def test_what_is_kept_was_the_base(machine: Machine) -> None:
     x = machine.tensor((4, 5), 4)
     y = unary(x, "y", "d y")
     assert y.edge is None
-    assert unary_(view(y, (20,)), "relu_", "d relu").storage is y.storage
+    assert unary(view(y, (20,)), "relu", "d relu", "result", in_place=True).storage is y.storage
     assert y.storage.version == 1
 
 

@@ -346,6 +346,12 @@ def test_checkpointed_layers_keep_nothing_that_a_hook_is_shown() -> None:
     assert not [c for _, c in report if c.quantity.startswith("kept")]
 
 
+def test_images_that_are_written_over_are_new_in_every_step() -> None:
+    """The gradient of the factors goes to the first step's graph no more, which torch has let go by then."""
+    network = cnncalc.loads("input: 4x5x3\nlayers: [{arithmetic: {shape: [3, 1, 1], inplace: true}}, {linear: 2}]")
+    assert failures(verify_memory(network, Setup(batch=2, optimizer="momentum", steps=3))) == []
+
+
 # Refusals -------------------------------------------------------------------------------------------------------------
 
 OVERWRITTEN = "input: 4x4x1\nlayers: [{conv: {out_channels: 1, kernel_size: 1}}, sigmoid, {relu: {inplace: true}}]"
