@@ -78,6 +78,10 @@ def _lowered(x: Tensor, inside: bool) -> Tensor:
     return copy
 
 
+def _of_width(x: Tensor, width: int) -> Tensor:
+    return x if x.width == width else to_copy(x, width)
+
+
 def raised(x: Tensor, inside: bool = False) -> Tensor:
     """An operand in float32, for an operator that autocast keeps in full precision."""
     return to_copy(x, FULL, inside) if x.machine.lower and x.width < FULL else x
@@ -315,21 +319,26 @@ def _normalised(
 def instance_norm(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, running: tuple[Tensor, Tensor] | None, batch_statistics: bool
 ) -> Tensor:
-    """A batch norm of every image's channels as channels of their own, its parameters repeated for each image."""
+    """A batch norm of every image's channels as channels of their own, its parameters repeated for each image.
+
+    Running statistics are taken in the number format of the weight, or without one in the input's.
+    """
     batch, channels, *sizes = x.shape
     weights = repeat_rows(weight, batch) if weight is not None else None
     biases = repeat_rows(bias, batch) if bias is not None else None
-    means = [repeat_rows(statistic, batch) for statistic in running or ()]
+    width = (x if weight is None else weight).width
+    means = [repeat_rows(_of_width(statistic, width), batch) for statistic in running or ()]
     seen = view(contiguous_of(x), (1, batch * channels, *sizes))
     made = batch_norm(seen, weights, biases, means, batch_statistics)
     if running is not None and batch_statistics:
         for statistic in running:
             statistic.tick("alias")
             statistic.tick("view")
-            mean = statistic.like()
+            mean = statistic.machine.tensor(statistic.shape, width)
             statistic.tick("mean")
+            found = _of_width(mean, statistic.width)
             statistic.tick("copy_")
-            del mean
+            del mean, found
     return view(made, (batch, channels, *sizes))
 
 

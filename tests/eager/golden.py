@@ -74,6 +74,7 @@ LAYERS = {
     "layer_norm-channels": "{layer_norm: {axes: channels}}",
     "layer_norm-last": "{layer_norm: {axes: last}}",
     "instance_norm": "instance_norm",
+    "instance_norm-tracked": "{instance_norm: {track_running_stats: true}}",
     "instance_norm-full": "{instance_norm: {affine: true, track_running_stats: true}}",
     "local_response_norm": "{local_response_norm: 5}",
     "l2_norm": "l2_norm",
@@ -305,7 +306,8 @@ FROZEN_KERNELS = (
 # Under autocast some operators stay in float32, and what is kept is in either format.
 AUTOCAST = (
     *("conv", "conv-silu", "conv_transpose-cropped", "locally_connected", "linear-after-linear", "rbf-trainable"),
-    *("avg_pool", "lp_pool", "subsample", "batch_norm", "layer_norm-channels", "instance_norm-full", "l2_norm"),
+    *("avg_pool", "lp_pool", "subsample", "batch_norm", "layer_norm-channels", "l2_norm"),
+    *("instance_norm-tracked", "instance_norm-full"),
     *[f"arithmetic-{operation}-a-tensor" for operation in OPERATIONS],
     *[f"arithmetic-{operation}-a-tensor-in-place" for operation in OPERATIONS],
     *("arithmetic-power-of-a-buffer", "product-in-place-on-a-part", "reduce-norm", "reduce-sum", "reduce-min-kept"),

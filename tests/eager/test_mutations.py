@@ -125,6 +125,12 @@ MUTANTS: list[Mutant] = [
     ("a part is normalised as it lies", kernels.group_norm, "x = contiguous_of(x)", "pass"),
     ("statistics for every value", kernels.layer_norm, "(*x.shape[: len(x.shape) - dims], *[1] * dims)", "x.shape"),
     ("running statistics are not kept", kernels.batch_norm, "(x, weight, *running)", "(x, weight)"),
+    (
+        "running statistics in their own format",
+        kernels.instance_norm,
+        "width = (x if weight is None else weight).width",
+        "width = 4",
+    ),
     ("softmax keeps its input", kernels.softmax, "results=(made,)", "(x,)"),
     ("slopes have a small gradient", kernels._prelu, ", gradient.like(shape, strides)]", ", slopes.like()]"),
     ("indices are not kept", kernels._max_pool, "operator, (indices,)", "operator, ()"),
