@@ -299,12 +299,14 @@ def _normalised(
     width = x.width if weight is None else weight.width
     mean, deviation = x.machine.tensor(statistics, width), x.machine.tensor(statistics, width)
     x.tick(operator)
-    whole = x.shape
+    whole, last = x.shape, _suggesting(x)
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         gradient = only(gradients)
-        if operator == "native_group_norm" and not _suggesting(gradient):
-            gradient = contiguous_of(gradient)
+        in_format = is_channels_last(whole, gradient.strides) if last else gradient.contiguous
+        if operator == "native_group_norm" and not in_format:  # the input's
+            gradient = gradient.like(strides=strides)
+            gradient.tick("clone")
         found: Gradients = [gradient.like(whole, strides) if node.wants(0) else None]
         for position in (1, 2):
             wanted = gradient.machine.tensor(node.inputs[position][0], width) if node.wants(position) else None

@@ -187,6 +187,7 @@ LAYERS = {
     "behind-a-permutation": "{permute: [1, 0, 2]}, relu, {max_pool: 2}, {linear: 7}",
     "conv-behind-channels-last": "{layer_norm: {axes: channels}}, {conv: {out_channels: 5, kernel_size: 3}}, flatten",
     "norm-behind-channels-last": "{layer_norm: {axes: channels}}, batch_norm, {group_norm: 3}",
+    "group_norm-before-channels-last": "{group_norm: 3}, {layer_norm: {axes: channels}}",
     "norm-of-a-part": "{slice: {stop: 8}}, {group_norm: 2}, {instance_norm: {affine: true}}",
     "shuffle-behind-channels-last": "{layer_norm: {axes: channels}}, {channel_shuffle: 3}, {space_to_depth: 3}",
     "concat-of-channels-last": "{layer_norm: {axes: channels}}, {concat: [relu, identity]}, {pad: 1}",

@@ -122,6 +122,7 @@ MUTANTS: list[Mutant] = [
     ("a dense layer has no bias to sum", kernels._linear, "gradient if node.wants(0) else None, rows_", "None, rows_"),
     ("the statistics of a batch are not kept", kernels.batch_norm, "*running), statistics)", "*running))"),
     ("statistics in prediction", kernels.batch_norm, " if batch_statistics else []", ""),
+    ("a gradient is normalised as it lies", kernels._normalised, " if last else gradient.contiguous", ""),
     ("a part is normalised as it lies", kernels.group_norm, "x = contiguous_of(x)", "pass"),
     ("statistics for every value", kernels.layer_norm, "(*x.shape[: len(x.shape) - dims], *[1] * dims)", "x.shape"),
     ("running statistics are not kept", kernels.batch_norm, "(x, weight, *running)", "(x, weight)"),
