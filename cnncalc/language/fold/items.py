@@ -9,7 +9,7 @@ from typing import Any
 
 from cnncalc.graph import Node, Value
 from cnncalc.language.fold.uses import UNWISHED, Body, Plain, Use, contents, every, free, in_order
-from cnncalc.language.reader import NAME, RESERVED_NAMES
+from cnncalc.language.reader import INPUT, NAME, RESERVED_NAMES
 from cnncalc.layers import KINDS, Kind, Merge
 
 MOST_MERGES = 5  # inside one another; what lies deeper is called by its name
@@ -117,13 +117,13 @@ class Folder:
             return items
         elif len(outside) == 1:
             try:
-                written = self.written(items, entry, {})
+                written = self.written(items, entry, {entry: INPUT})
             except _NotABlock:
                 pass
             else:
                 head_of_body = head if NAME.match(head) else f"{_last_word(whole)}_block"
                 body = self.body(written.uses, head_of_body, entry)
-                values = {value: f".{name}" for value, name in written.names.items()}
+                values = {value: f".{name}" for value, name in written.names.items() if value is not entry}
                 return [_Item(Use("", bodies=[body]), entry, run[-1], head, {**values, run[-1]: ""})]
         for item in items:
             item.wish = head if is_merge and item.output is run[-1] else f"{head}_{item.wish}" if item.wish else ""
