@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,17 @@ from cnncalc.diagnostics import DocumentError, Source
 from cnncalc.graph import Network
 from cnncalc.language.document import Document
 from cnncalc.language.load import document_of, read_source, zoo_names
-from cnncalc.layers import KINDS, Merge
+from cnncalc.layers import KINDS, Merge, pointwise
 from cnncalc.layers import activation as activations
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from cnncalc.pytorch import build
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
+
+from cnncalc.pytorch.build import build, layer_of
 from cnncalc.pytorch.source import algebra, source
 from cnncalc.pytorch.source.algebra import NoValue
 from cnncalc.pytorch.source.classes import SIGNS
@@ -83,28 +89,65 @@ def outputs(module: Any, inputs: list[Any]) -> list[Any]:
     return list(result) if isinstance(result, tuple) else [result]
 
 
-def found(module: Any, network: Network, device: str) -> dict[str, list[tuple[int, ...]]]:
-    """The same of a module, run on two images."""
-    results = outputs(module, [torch.zeros(2, *value.output, device=device) for value in network.inputs])
-    return {
-        "parameters": [tuple(tensor.shape) for tensor in module.parameters()],
-        "buffers": [tuple(tensor.shape) for tensor in module.buffers()],
-        "outputs": [tuple(result.shape) for result in results],
-    }
+class Made:
+    """A module, and the names of its tensors in the order in which they are made: that of the layers.
+
+    (A module's own list has the parameters of a class before those of its layers.)
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.owners: list[tuple[Any, str]] = []
+        hooks = [
+            register_module_parameter_registration_hook(self.keep),
+            register_module_buffer_registration_hook(self.keep),
+        ]
+        self.module = make().eval()
+        for hook in hooks:
+            hook.remove()
+        assert len(self.owners) == len(self.module.state_dict())
+
+    def keep(self, module: Any, name: str, tensor: Any) -> None:
+        self.owners += [] if tensor is None else [(module, name)]
+
+    @property
+    def tensors(self) -> list[Any]:
+        return [getattr(module, name) for module, name in self.owners]
+
+    def found(self, network: Network, device: str) -> dict[str, list[tuple[int, ...]]]:
+        """What `engine` answers, of the module, run on two images."""
+        results = outputs(self.module, [torch.zeros(2, *value.output, device=device) for value in network.inputs])
+        trained = [isinstance(tensor, torch.nn.Parameter) for tensor in self.tensors]
+        return {
+            "parameters": [
+                tuple(tensor.shape) for tensor, is_trained in zip(self.tensors, trained, strict=True) if is_trained
+            ],
+            "buffers": [
+                tuple(tensor.shape) for tensor, is_trained in zip(self.tensors, trained, strict=True) if not is_trained
+            ],
+            "outputs": [tuple(result.shape) for result in results],
+        }
 
 
 def agrees(text: str, network: Network, folder: Path) -> str:
-    """Checks a source against the engine, and its numbers against the module that `build` makes; returns it."""
-    module = imported(text, folder)().eval()
-    assert found(module, network, "cpu") == engine(network), text
+    """Checks a source against the engine, and its numbers against the module that `build` makes; returns it.
+
+    The inputs have to be the same afterwards, too: layers that write in place may write over them.
+    """
+    made = Made(imported(text, folder))
+    assert made.found(network, "cpu") == engine(network), text
     built = build(network).eval().double()
-    module.double().load_state_dict(dict(zip(module.state_dict(), built.state_dict().values(), strict=True)))
+    held = [tensor for node in network for tensor in layer_of(built, node.name).state_dict().values()]
+    made.module.double()
     torch.manual_seed(0)
+    with torch.no_grad():
+        for ours, theirs in zip(made.tensors, held, strict=True):
+            theirs += torch.rand(theirs.shape).to(theirs.dtype)  # a scale of ones would hide what is done with it
+            ours.copy_(theirs)
     inputs = [torch.randn(2, *value.output, dtype=torch.float64) for value in network.inputs]
-    ours = outputs(module, [value.clone() for value in inputs])
-    theirs = outputs(built, [value.clone() for value in inputs])
-    for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9, equal_nan=True)
+    values = [[value.clone() for value in inputs] for _ in range(2)]
+    results = [outputs(module, own) for module, own in zip((made.module, built), values, strict=True)]
+    for ours, theirs in zip([*results[0], *values[0]], [*results[1], *values[1]], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9, equal_nan=True)
     return text
 
 
@@ -129,8 +172,8 @@ def test_the_zoo_has_the_engines_shapes(name: str, tmp_path: Path) -> None:
     network = cnncalc.load(name)
     module = imported(source(of_zoo(name)), tmp_path)
     with torch.device("meta"):
-        made = module().eval()
-    assert found(made, network, "meta") == engine(network)
+        made = Made(module)
+    assert made.found(network, "meta") == engine(network)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -494,8 +537,8 @@ def test_another_number_of_classes(name: str, tmp_path: Path) -> None:
     """The parameter gives the network that the arg gives."""
     network = cnncalc.load(name, ["classes=7"])
     with torch.device("meta"):
-        module = imported(source(of_zoo(name)), tmp_path)(classes=7).eval()
-    assert found(module, network, "meta") == engine(network)
+        made = Made(partial(imported(source(of_zoo(name)), tmp_path), classes=7))
+    assert made.found(network, "meta") == engine(network)
 
 
 @pytest.mark.parametrize(
@@ -552,6 +595,8 @@ ROWS = """
 [3, 9] locally_connected: {out_channels: 2, kernel_size: 3, bias: false, activation: relu6}
 [3, 5, 4] linear: {out_features: 6, bias: false, activation: silu}
 [7] linear: {out_features: 6, activation: mish}
+[3, 5, 4] linear: {out_features: 6, flatten: false, activation: softmax}
+[7] linear: {out_features: 6, flatten: false, bias: false}
 [3, 5, 4] rbf: 6
 [7] rbf: {out_features: 6, trainable: true}
 [3, 9, 8] max_pool: {kernel_size: 3, stride: 2, padding: 1, dilation: 2, rounding: ceil}
@@ -626,9 +671,36 @@ ROWS = """
 [6, 5, 4] concat: {paths: [relu, identity], axis: 1}
 [6, 5, 4] divide: [{scale: 2}, softplus, sigmoid]
 [6, 5, 4] subtract: [{scale: 2}, [tanh, relu]]
+[6, 5, 4] add: {inplace: true, paths: [identity, relu]}
+[6, 5, 4] add: {inplace: true, paths: [identity, [tanh], [tanh, relu], identity]}
+[6, 5, 4] add: {inplace: true, paths: [[tanh, {scale: 2}], [global_avg_pool, {scale: 3}]]}
 [6, 5, 4] mean: [{scale: 2}, [tanh, relu], identity]
 """
-KIND_ROWS = [(row[: row.index("] ") + 1], row[row.index("] ") + 2 :]) for row in ROWS.strip().split("\n")]
+PLAIN = [
+    *[
+        f"arithmetic: {{operation: {operation}, {other}}}"
+        for operation in pointwise.OPERATIONS
+        for other in (
+            "number: 1.5",
+            "number: -2, inplace: true",
+            "shape: [6, 1, 4]",
+            "shape: [1, 5, 4], trainable: false, inplace: true",
+        )
+    ],
+    *[f"function: {{of: {of}{option}}}" for of in pointwise.FUNCTIONS for option in ("", ", inplace: true")],
+    *[
+        f"reduce: {{by: {by}, axes: {axes}, keep: {keep}}}"
+        for by in ("sum", "mean", "max", "min", "norm")
+        for axes in ("0", "[1, 2]", "[2, 0, 1]")
+        for keep in ("true", "false")
+    ],
+]
+KIND_ROWS = [
+    *[(row[: row.index("] ") + 1], row[row.index("] ") + 2 :]) for row in ROWS.strip().split("\n")],
+    *[("[6, 5, 4]", layer) for layer in PLAIN],
+    ("[7]", "arithmetic: {operation: add, shape: 7}"),
+    ("[7]", "reduce: {axes: 0, keep: false}"),
+]
 
 
 @pytest.mark.parametrize(("input", "layer"), KIND_ROWS, ids=[" ".join(row) for row in KIND_ROWS])

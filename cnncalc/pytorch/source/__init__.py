@@ -1,18 +1,17 @@
 """A network as the source of a torch module, as a person would have written it: `source(document)`.
 
-Blocks become classes with their args as parameters of the constructor, repeats become loops, merges become code in
-`forward`. Writing it imports no torch, and running it no cnncalc.
+Blocks become classes with their args as parameters of the constructor, repeats become loops, merges and arithmetic
+become code in `forward`. Writing it imports no torch, and running it no cnncalc.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from cnncalc.diagnostics import Diagnostic, DocumentError, Findings
+from cnncalc.diagnostics import DocumentError
 from cnncalc.language.document import Document
 from cnncalc.language.terms import Term
 from cnncalc.pytorch.source.file import File
-from cnncalc.pytorch.source.layers import CALLS
 from cnncalc.pytorch.source.structure import Structure, every_use, structure
 from cnncalc.pytorch.source.values import Unwritable, Varies
 
@@ -23,24 +22,11 @@ def source(document: Document, origin: str = "") -> str:
     `origin` says in its first line where it comes from; that is the document's file, if nothing else. Raises
     `DocumentError` where the document has no network.
     """
-    _check(document)
     alike = [structure(document)]
     for name in _numbers(document):
         other = _with_another(document, alike, name)
         alike += [] if other is None else [other]
     return _file(document, alike).text(origin or document.source.name)
-
-
-def _check(document: Document) -> None:
-    """Raise `DocumentError` at layers that have no source here."""
-    every = [use for block in document.blocks.values() for use in every_use(block.layers)]
-    found = Findings()
-    for use in [*every_use(document.layers), *every]:
-        flat = use.fields.get("flatten")
-        if use.layer is not None and use.paths is None and (use.kind not in CALLS or (flat and flat.value is False)):
-            message = f"`{use.kind}` cannot be written as source{' with `flatten: false`' if flat else ''}"
-            found.add(Diagnostic("no-source", message, use.kind_node.span))
-    found.raise_if_any()
 
 
 def _file(document: Document, structures: list[Structure]) -> File:

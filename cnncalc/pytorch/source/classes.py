@@ -1,14 +1,15 @@
 """One class of a model's source. It stands for a block (or the whole document) in all its instances at once.
 
-A layer or block becomes an attribute, made in `__init__` and applied in `forward`; a merge is code in `forward`; a
-condition an `if` in both. Where instances differ in more than numbers, `Varies` says by what, and each sort of them
-gets a class of its own.
+A layer or block becomes an attribute, made in `__init__` and applied in `forward`; a merge and plain arithmetic are
+code in `forward`; a condition an `if` in both. Where instances differ in more than numbers, `Varies` says by what, and
+each sort of them gets a class of its own.
 """
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any
 
 from cnncalc.graph import Value
@@ -20,6 +21,7 @@ from cnncalc.pytorch.source.code import (
     MODULE_ATTRIBUTES,
     SPOKEN,
     Group,
+    Infix,
     Line,
     Piece,
     Statement,
@@ -28,6 +30,7 @@ from cnncalc.pytorch.source.code import (
     flat,
     free,
     nested,
+    operand,
     renamed,
     suffixed,
 )
@@ -126,9 +129,11 @@ class ClassWriter:
         if is_merge:
             return self.merge(use, rows, flow, target)
         made = self.modules.made(use, rows, [flow.channels])
-        attribute = self.attribute(name)
-        self.init.append(Line(f"self.{attribute}", made.piece))
-        self.forward.append(application(target, f"self.{attribute}", made, flow.variable))
+        own = ""
+        if made.piece:
+            own = f"self.{self.attribute(name)}"
+            self.init.append(Line(own, made.piece))
+        self.forward.append(application(target, own, made, flow.variable))
         return self.after(rows, flow, target, [made.channels, flow.channels])
 
     def passed(self, flow: Flow, target: str, name: str) -> Flow:
@@ -164,21 +169,26 @@ class ClassWriter:
     def under_condition(
         self, use: LayerUse, rows: list[Row], done: list[Row], flow: Flow, target: str, name: str
     ) -> Flow:
-        """A module that is made where its condition holds, and elsewhere an identity (or, with more to do, None)."""
+        """A module that is made where its condition holds, and elsewhere an identity (or, with more to do, None).
+
+        Code that holds nothing is asked whether the condition held.
+        """
         condition = self.condition(use, rows)
         made = self.modules.made(use, done, [flow.channels])
-        attribute = self.attribute(name)
-        alone = not made.flattens and made.activation is None
-        otherwise = Line(f"self.{attribute}: nn.Module", "nn.Identity()")
-        if not alone:
-            otherwise = Line(f"self.{attribute}: nn.Module | None", "None")
-        self.init += [otherwise, Suite("if", text(condition), [Line(f"self.{attribute}", made.piece)])]
-        if alone:
-            self.forward.append(application(target, f"self.{attribute}", made, flow.variable))
+        own = f"self.{self.attribute(name)}"
+        if not made.piece:
+            self.init.append(Line(own, text(condition)))
+        else:
+            otherwise = Line(f"{own}: nn.Module", "nn.Identity()")
+            if not made.is_alone:
+                otherwise = Line(f"{own}: {made.type} | None", "None")
+            self.init += [otherwise, Suite("if", text(condition), [Line(own, made.piece)])]
+        if made.is_alone:
+            self.forward.append(application(target, own, made, flow.variable))
         else:
             self.held(flow, target)
-            applying = application(target, f"self.{attribute}", made, target)
-            self.forward.append(Suite("if", f"self.{attribute} is not None", [applying]))
+            holds = f"{own} is not None" if made.piece else own
+            self.forward.append(Suite("if", holds, [application(target, own, made, target)]))
         return self.after(rows, flow, target, either(condition, made.channels or flow.channels, flow.channels))
 
     def merge_under_condition(
@@ -215,7 +225,7 @@ class ClassWriter:
             self.values.vary(rows, [len(each) for each in done])
             return self.one_by_one(use, here, flow, target)
         attribute = self.attribute(use.name)
-        alone = not turns.made.flattens and turns.made.activation is None
+        alone = turns.made.is_alone
         self.init += container(attribute, "nn.Sequential" if alone else "nn.ModuleList", turns.entries, self.indent)
         if alone:
             self.forward.append(application(target, f"self.{attribute}", turns.made, flow.variable))
@@ -283,9 +293,9 @@ class ClassWriter:
             end = self.walk([(row.instance, row.done.paths[place]) for row in rows], flow, variable)
             paths.append(Path(end, self.forward, self.chain(self.forward)))
             self.forward = outer
-        axes = [getattr(row.done.layer, "axis", 0) for row in rows]
-        self.values.vary(rows, axes)
-        self.join(use.kind, axes[0] + 1, paths, target)
+        self.values.vary(rows, [row.done.layer for row in rows])
+        assert rows[0].done.layer is not None
+        self.join(rows[0].done.layer, paths, target)
         self.locals = outside | self.scope.variables
         channels: Candidates = [path.end.channels for path in paths]
         known = [tree for tree in channels if tree is not None]
@@ -304,25 +314,29 @@ class ClassWriter:
         found = nested(body)
         if found is None or found[1] > LONGEST_CHAIN or len(flat(found[0])) > LONGEST_NESTED:
             return None
-        targets = {line.target for line in body if isinstance(line, Line)}
-        return None if targets & self.scope.variables else found[0]
+        lines = [line for line in body if isinstance(line, Line)]
+        if isinstance(found[0], Infix) and not Line(lines[-1].target, found[0]).is_short(self.indent):
+            return None
+        return None if {line.target for line in lines} & self.scope.variables else found[0]
 
-    def join(self, kind: str, dim: int, paths: list[Path], target: str) -> None:
+    def join(self, layer: Any, paths: list[Path], target: str) -> None:
         """The line that joins paths: short ones stand in it, longer ones before it, all in the document's order."""
         last_long = max([place for place, path in enumerate(paths) if path.body and path.chain is None], default=-1)
         inside = [path.chain is not None and place > last_long for place, path in enumerate(paths)]
-        if kind == "concat" and sum(bool(path.body) for path in paths) > 2:
+        if (layer.kind == "concat" and sum(bool(path.body) for path in paths) > 2) or (
+            overwrites(layer) and len(paths) > 2  # the third path may read what the first sum is written over
+        ):
             inside = [False for _ in paths]
-        line = joined(kind, dim, paths, inside, target)
+        line = joined(layer, paths, inside, target)
         if not line.is_short(self.indent):
             inside = [False for _ in paths]
-            line = joined(kind, dim, paths, inside, target)
+            line = joined(layer, paths, inside, target)
         for path, stands_inside in zip(paths, inside, strict=True):
             self.forward += [] if stands_inside else path.statements()
-        if kind == "concat" or line.is_short(self.indent):
+        if layer.kind == "concat" or line.is_short(self.indent):
             self.forward.append(line)
         else:
-            self.forward += path_by_path(kind, [path.end.variable for path in paths], self.local("total"), target)
+            self.forward += path_by_path(layer, [path.end.variable for path in paths], self.local("total"), target)
 
 
 @dataclass(slots=True)
@@ -338,49 +352,68 @@ class Path:
             return self.body
         last = self.body[-1]
         comment = last.comment if isinstance(last, Line) else ""
-        return [Line(self.end.variable, self.chain, self.body[0].reads, comment=comment, calls=True)]
+        return [Line(self.end.variable, self.chain, self.body[0].reads, comment=comment, calls=self.calls)]
+
+    @property
+    def calls(self) -> bool:
+        return any(isinstance(each, Line) and each.calls for each in self.body)
 
 
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "mean": "+"}
 
 
-def joined(kind: str, dim: int, paths: list[Path], inside: list[bool], target: str) -> Line:
+def overwrites(merge: Any) -> bool:
+    """Whether a merge writes over its first path."""
+    return getattr(merge, "inplace", False)
+
+
+def both(merge: Any, first: Piece, second: Piece) -> Piece:
+    """Two paths joined."""
+    return Group(f"{operand(first)}.add_(", (second,)) if overwrites(merge) else Infix(first, SIGNS[merge.kind], second)
+
+
+def joined(merge: Any, paths: list[Path], inside: list[bool], target: str) -> Line:
     """The line that joins paths; some stand in it as expressions, the others as variables."""
     pieces: list[Piece] = []
     reads: set[str] = set()
+    calls = overwrites(merge)
     for path, stands_inside in zip(paths, inside, strict=True):
         pieces.append(path.chain if stands_inside and path.chain is not None else path.end.variable)
         reads |= path.body[0].reads if stands_inside else {path.end.variable}
-    whole: Piece = f" {SIGNS[kind]} ".join(map(flat, pieces)) if kind in SIGNS else ""
-    if kind == "mean":
-        whole = f"({whole}) / {len(paths)}"
-    elif kind == "concat":
-        whole = Group("torch.cat(", (Group("[", tuple(pieces), "]"), str(dim)))
-    return Line(target, whole, frozenset(reads), calls=any(inside))
+        calls |= stands_inside and path.calls
+    whole: Piece
+    if merge.kind == "concat":
+        whole = Group("torch.cat(", (Group("[", tuple(pieces), "]"), str(merge.axis + 1)))
+    else:
+        whole = reduce(partial(both, merge), pieces)
+    if merge.kind == "mean":
+        whole = Infix(whole, "/", str(len(paths)))
+    return Line(target, whole, frozenset(reads), calls=calls)
 
 
-def path_by_path(kind: str, variables: list[str], total: str, target: str) -> list[Statement]:
+def path_by_path(merge: Any, variables: list[str], total: str, target: str) -> list[Statement]:
     """A sum that is too long for a line."""
     lines: list[Statement] = []
     sofar = variables[0]
     for variable in variables[1:]:
-        lines.append(Line(total, f"{sofar} {SIGNS[kind]} {variable}", frozenset([sofar, variable])))
+        sum_ = both(merge, sofar, variable)
+        lines.append(Line(total, sum_, frozenset([sofar, variable]), calls=overwrites(merge)))
         sofar = total
-    whole = f"{total} / {len(variables)}" if kind == "mean" else total
+    whole = f"{total} / {len(variables)}" if merge.kind == "mean" else total
     return [*lines, Line(target, whole, frozenset([total]))]
 
 
-def application(target: str, module: str, made: Made, variable: str) -> Line:
-    """`target = F.relu(module(variable.flatten(1)))`."""
+def application(target: str, own: str, made: Made, variable: str) -> Line:
+    """`target = F.relu(own(variable.flatten(1)))`."""
 
     def function(piece: Piece) -> Piece:
-        output = Group(f"{module}(", (suffixed(piece, ".flatten(1)") if made.flattens else piece,))
+        output = made.output(own, suffixed(piece, ".flatten(1)") if made.flattens else piece)
         if made.activation is None:
             return output
         fused, *options = FUSED[made.activation]
         return Group(f"{fused}(", (output, *options))
 
-    return applied(target, function, variable)
+    return applied(target, function, variable, made.is_module or made.overwrites)
 
 
 def either(condition: Tree, then: Tree | None, otherwise: Tree | None) -> Candidates:

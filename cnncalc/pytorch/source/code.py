@@ -27,30 +27,54 @@ class Group:
     after: str = ")"
 
 
-Piece = str | Group
+@dataclass(frozen=True, slots=True)
+class Infix:
+    """A sign between two operands: `x * 2`. It stays on one line."""
+
+    left: Piece
+    sign: str
+    right: Piece
+
+
+Piece = str | Group | Infix
+
+STRENGTHS = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}  # how strongly a sign binds
+_SIMPLE = re.compile(r"-?[\w.]+")  # operands that formatters write `**` between without spaces
 
 
 def flat(piece: Piece) -> str:
     """The piece on one line."""
+    if isinstance(piece, Group):
+        return f"{piece.before}{', '.join(map(flat, piece.items))}{piece.after}"
     if isinstance(piece, str):
         return piece
-    return f"{piece.before}{', '.join(map(flat, piece.items))}{piece.after}"
+    strength = STRENGTHS[piece.sign]
+    left = operand(piece.left, strength + (piece.sign == "**"))
+    right = operand(piece.right, strength + 1)
+    is_close = piece.sign == "**" and _SIMPLE.fullmatch(left) and _SIMPLE.fullmatch(right)
+    return f"{left}{piece.sign}{right}" if is_close else f"{left} {piece.sign} {right}"
+
+
+def operand(piece: Piece, around: int = max(STRENGTHS.values()) + 1) -> str:
+    """The piece on one line, in parentheses where what stands around it binds more strongly."""
+    weaker = isinstance(piece, Infix) and STRENGTHS[piece.sign] < around
+    return f"({flat(piece)})" if weaker else flat(piece)
 
 
 def prefixed(before: str, piece: Piece) -> Piece:
     """`stride=` or `*` before a piece."""
-    return before + piece if isinstance(piece, str) else Group(before + piece.before, piece.items, piece.after)
+    return Group(before + piece.before, piece.items, piece.after) if isinstance(piece, Group) else before + flat(piece)
 
 
 def suffixed(piece: Piece, after: str) -> Piece:
     """`.flatten(1)` after a piece."""
-    return piece + after if isinstance(piece, str) else Group(piece.before, piece.items, piece.after + after)
+    return Group(piece.before, piece.items, piece.after + after) if isinstance(piece, Group) else operand(piece) + after
 
 
 def laid_out(indent: int, before: str, piece: Piece, after: str = "") -> Iterator[str]:
     """The lines of a piece with something before and after it."""
     line = f"{' ' * indent}{before}{flat(piece)}{after}"
-    if isinstance(piece, str) or not piece.items or fits(line):
+    if not isinstance(piece, Group) or not piece.items or fits(line):
         yield line
         return
     yield f"{' ' * indent}{before}{piece.before}"
@@ -71,7 +95,7 @@ class Line:
     """`target = piece`; without a target the piece alone.
 
     `reads` are the local variables it reads. Where the piece is a function of one of them, `function` makes it of any.
-    `calls` says whether it runs a layer, which may have effects of its own.
+    `calls` says whether it runs a module or writes over a value, which may have effects of its own.
     """
 
     target: str
@@ -114,9 +138,9 @@ class Suite:
 Statement = Line | Suite
 
 
-def applied(target: str, function: Callable[[Piece], Piece], variable: str) -> Line:
+def applied(target: str, function: Callable[[Piece], Piece], variable: str, calls: bool) -> Line:
     """`target = function(variable)`."""
-    return Line(target, function(variable), frozenset([variable]), function, calls=True)
+    return Line(target, function(variable), frozenset([variable]), function, calls=calls)
 
 
 def renamed(target: str, variable: str) -> Line:

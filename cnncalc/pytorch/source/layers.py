@@ -1,4 +1,4 @@
-"""What torch has for each kind of layer: the call that makes it. `CALLS` is the table."""
+"""What torch has for each kind of layer: the call that makes it, or an operator. `CALLS` is the table."""
 
 from __future__ import annotations
 
@@ -10,20 +10,41 @@ from typing import Any
 from cnncalc.language.document import LayerUse
 from cnncalc.layers.base import per_axis, sides
 from cnncalc.layers.window import Axis
-from cnncalc.pytorch.source.algebra import ONE, ZERO, Tree, constant, is_number, product, simplified, text
-from cnncalc.pytorch.source.code import Group, Piece, flat, prefixed
+from cnncalc.pytorch.source.algebra import ONE, ZERO, Tree, constant, is_number, names_of, product, simplified, text
+from cnncalc.pytorch.source.code import Group, Infix, Piece, flat, operand, prefixed, suffixed
 from cnncalc.pytorch.source.values import Row, Values
 from cnncalc.shapes import Shape, elements
 
 
+def called(own: str, x: Piece) -> Piece:
+    """What a module makes of a value."""
+    return Group(f"{own}(", (x,))
+
+
 @dataclass(slots=True)
 class Made:
-    """A module as it is made, and what there is to say about its use."""
+    """A module as it is made, and what there is to say about its use.
+
+    What is no module but code in `forward` has another `output`, of its attribute and the value that enters; `piece` is
+    then what that attribute holds, or empty, and `type` its type.
+    """
 
     piece: Piece
     channels: Tree | None = None  # of its output, where they are not the input's
     flattens: bool = False  # its input is made a vector first
     activation: str | None = None  # applied to its output
+    output: Callable[[str, Piece], Piece] = called
+    type: str = "nn.Module"
+    overwrites: bool = False  # code that writes over its input
+
+    @property
+    def is_module(self) -> bool:
+        return self.output is called
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether calling the module is all there is to do, so that it can stand in a sequence."""
+        return self.is_module and not self.flattens and self.activation is None
 
 
 class Site:
@@ -282,9 +303,12 @@ def locally_connected(site: Site) -> Made:
 
 
 def linear(site: Site) -> Made:
-    out = site.field("out_features")
-    made = call("nn.Linear", site.in_features(), out, site.option("bias", True))
-    return Made(made, out, is_spatial(site), site.one(site.each("activation")))
+    out, bias = site.field("out_features"), site.option("bias", True)
+    activation, spatial = site.one(site.each("activation")), is_spatial(site)
+    if not spatial or site.one(site.each("flatten")):
+        return Made(call("nn.Linear", site.in_features(), out, bias), out, spatial, activation)
+    last = site.write("in_features", [shape[-1] for shape in site.inputs])
+    return Made(call("nn.Linear", last, out, bias), activation=activation)
 
 
 def rbf(site: Site) -> Made:
@@ -485,6 +509,81 @@ def prelu(site: Site) -> Made:
     return Made(call("nn.PReLU", option("num_parameters", count, 1)))
 
 
+# Arithmetic -----------------------------------------------------------------------------------------------------------
+
+SIGNS = {
+    "add": "+",
+    "subtract": "-",
+    "subtract_from": "-",
+    "multiply": "*",
+    "divide": "/",
+    "divide_into": "/",
+    "power": "**",
+}
+TURNED = ("subtract_from", "divide_into")  # whose second operand is the value
+BOUNDS = {"minimum": "max", "maximum": "min"}  # of torch.clamp
+IN_PLACE = {"add": "add_", "subtract": "sub_", "multiply": "mul_", "divide": "div_", "power": "pow_"}
+
+
+def arithmetic(site: Site) -> Made:
+    operation: str = site.one(site.each("operation"))
+    overwrites: bool = site.one([layer.inplace and operation in IN_PLACE for layer in site.layers])
+    holds: Piece = ""
+    number, type = "", "float"
+    if site.one([layer.number is None for layer in site.layers]):
+        holds, type = own_tensor(site), "Tensor"
+    elif names_of(tree := site.field("number")):
+        holds = text(tree)
+    else:
+        number = text(tree)
+
+    def output(own: str, x: Piece) -> Piece:
+        other = number or own
+        if overwrites:
+            return Group(f"{operand(x)}.{IN_PLACE[operation]}(", (other,))
+        if operation in BOUNDS:
+            return Group("torch.clamp(", (x, f"{BOUNDS[operation]}={other}"))
+        return Infix(other, SIGNS[operation], x) if operation in TURNED else Infix(x, SIGNS[operation], other)
+
+    return Made(holds, output=output, type=type, overwrites=overwrites)
+
+
+def own_tensor(site: Site) -> Group:
+    """A tensor of the network's own: trained, or not."""
+    given = site.given("shape")
+    shape = site.write("shape", [layer.tensor for layer in site.layers], given, given and ast.Tuple([given]))
+    ones = call("torch.ones", *shape.elts) if isinstance(shape, ast.Tuple) else call("torch.ones", shape)
+    return call("nn.Parameter" if site.one(site.each("trainable")) else "nn.Buffer", ones)
+
+
+def function(site: Site) -> Made:
+    name, overwrites = site.one(site.each("of")), site.one(site.each("inplace"))
+
+    def output(own: str, x: Piece) -> Piece:
+        return Group(f"{operand(x)}.{name}_(", ()) if overwrites else Group(f"torch.{name}(", (x,))
+
+    return Made("", output=output, overwrites=overwrites)
+
+
+REDUCTIONS = {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin"}  # methods of a tensor
+
+
+def reduce(site: Site) -> Made:
+    by, keep = site.one(site.each("by")), site.one(site.each("keep"))
+    dims = site.one([tuple([axis + 1 for axis in layer.over]) for layer in site.layers])
+    options = f"dim={text(constant(as_one(dims)))}", *(["keepdim=True"] if keep else [])
+    leaves_nothing = not keep and site.one([len(shape) == len(dims) for shape in site.inputs])
+
+    def output(own: str, x: Piece) -> Piece:
+        if by == "norm":
+            made = Group("torch.linalg.vector_norm(", (x, *options))
+        else:
+            made = Group(f"{operand(x)}.{REDUCTIONS[by]}(", options)
+        return suffixed(made, ".unsqueeze(1)") if leaves_nothing else made
+
+    return Made("", output=output)
+
+
 # Values moved about ---------------------------------------------------------------------------------------------------
 
 
@@ -597,6 +696,10 @@ CALLS: dict[str, Callable[[Site], Made]] = {
     "hard_sigmoid": activation("Hardsigmoid", inplace=False),
     "softmax": lambda site: Made(call("nn.Softmax", "dim=1")),
     "log_softmax": lambda site: Made(call("nn.LogSoftmax", "dim=1")),
+    # arithmetic
+    "arithmetic": arithmetic,
+    "function": function,
+    "reduce": reduce,
     # regularisation
     "dropout": lambda site: Made(call("nn.Dropout", site.field("p"), site.option("inplace", False))),
     "drop_path": lambda site: Made(call("DropPath", site.field("p"))),

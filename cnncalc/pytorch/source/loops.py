@@ -65,18 +65,25 @@ class Loop:
             or attempt(self.from_table, "table")
         )
 
+    def made(self, rows: list[Row], entering: Candidates) -> Made:
+        """The module of some turns."""
+        made = self.modules.made(self.use, rows, entering)
+        if not made.is_module:
+            raise Unwritable("no module")
+        return made
+
     def all_alike(self) -> Turns:
         rows = distinct(self.rows)
-        made = self.modules.made(self.use, rows, [self.channels, self.modules.leaving(self.use, rows)])
+        made = self.made(rows, [self.channels, self.modules.leaving(self.use, rows)])
         entry = Entry(made.piece) if set(self.counts) == {1} else Entry(made.piece, "_", self.range())
         return Turns(made, [entry], [made.channels])
 
     def first_and_rest(self) -> Turns:
         if min(self.counts) < 1 or max(self.counts) < 2:
             raise Unwritable("no rest")
-        first = self.modules.made(self.use, [row for row in self.rows if row.loop["i"] == 0], [self.channels])
+        first = self.made([row for row in self.rows if row.loop["i"] == 0], [self.channels])
         rows = distinct([row for row in self.rows if row.loop["i"] > 0])
-        rest = self.modules.made(self.use, rows, [self.modules.leaving(self.use, rows), first.channels])
+        rest = self.made(rows, [self.modules.leaving(self.use, rows), first.channels])
         if (first.flattens, first.activation) != (rest.flattens, rest.activation):
             raise Unwritable("the turns differ")
         rest_of_them = Entry(rest.piece) if set(self.counts) == {2} else Entry(rest.piece, "_", self.range(less=1))
@@ -91,7 +98,7 @@ class Loop:
         outer, values.used = values.used, set()
         step = self.climb()
         climbing = None if self.channels is None or step is None else plus(self.channels, step, i)
-        made = self.modules.made(self.use, self.rows, [self.channels, climbing])
+        made = self.made(self.rows, [self.channels, climbing])
         read, values.used = values.used, outer | values.used - {"i", "item"}
         leaving: Candidates = [made.channels]
         if self.channels is not None and step is not None and self.repeat is not None:
@@ -107,7 +114,7 @@ class Loop:
         if len(set(self.counts)) > 1 or self.counts[0] < 2:
             raise Unwritable("no table")
         columns = self.values.columns = {}
-        made = self.modules.made(self.use, self.rows, [self.channels])
+        made = self.made(self.rows, [self.channels])
         if not columns or len(", ".join(columns)) > WIDEST_HEAD:
             raise Unwritable("no table")
         names = sorted(columns, key=lambda name: not name.startswith("in_channels"))
