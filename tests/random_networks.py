@@ -159,6 +159,7 @@ def depth_pool(draw: Draw, shape: Shape) -> Fields:
 
 def linear(draw: Draw, shape: Shape) -> Fields:
     fields: Fields = {"out_features": draw(st.integers(1, 8))}
+    maybe(draw, fields, "flatten", st.booleans())
     maybe(draw, fields, "bias", st.booleans())
     maybe(draw, fields, "activation", st.sampled_from(sorted(FUSED)))
     return fields
@@ -404,6 +405,9 @@ class Writer:
         if len(shape) > 1 and self.draw(st.booleans()):
             paths.append([{"global_avg_pool": {}}, {"conv": {"out_channels": shape[0], "kernel_size": 1}}, "sigmoid"])
         merge: Layer = {kind: paths}
+        if kind == "add" and self.draw(st.booleans()):
+            first = {"linear": shape[0]} if len(shape) == 1 else {"conv": {"out_channels": shape[0], "kernel_size": 1}}
+            merge = {kind: {"paths": [[first], *paths], "inplace": True}}
         if self.draw(st.integers(0, 2)) == 0:
             merge["repeat"] = self.draw(st.integers(1, 3))
         return merge, shape

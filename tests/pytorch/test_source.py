@@ -30,7 +30,7 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
-from cnncalc.pytorch.build import build, layer_of
+from cnncalc.pytorch.build import TorchRefuses, build, layer_of
 from cnncalc.pytorch.source import algebra, source
 from cnncalc.pytorch.source.algebra import NoValue
 from cnncalc.pytorch.source.classes import SIGNS
@@ -1120,6 +1120,84 @@ def test_random_blocks(data: st.DataObject, tmp_path_factory: pytest.TempPathFac
         assume(False)
     assume(len(network) < 100)
     assume(max([node.output[0] for node in network], default=0) < 100)
+    agrees(source(document(text)), network, tmp_path_factory.mktemp("random"))
+
+
+class Plain(Drawing):
+    """Draws plain arithmetic, in place and not, around views and sums of values that are written over."""
+
+    def document(self) -> str:
+        names = ["factor"]
+        self.blocks["block"] = {"args": {"factor": 2, "on": True}, "layers": self.layers(names)}
+        size = [self.one(1, 3, 4), *self.one([], [5, 2])]
+        written = {"input": size, "blocks": self.blocks, "layers": self.layers([])}
+        text: str = yaml.safe_dump(written, sort_keys=False)
+        return text
+
+    def layers(self, names: list[str]) -> list[Any]:
+        named: list[str] = []
+        return [self.layer(names, named, True) for _ in range(self.one(2, 3, 5))]
+
+    def layer(self, names: list[str], named: list[str], outermost: bool) -> dict[str, Any]:
+        beside: dict[str, Any] = {}
+        if outermost and named and self.one(0, 0, 1):
+            beside["from"] = self.one(*named)
+        if self.one(0, 0, 0, 1):
+            beside["repeat"] = self.one(0, 1, 2)
+        if names and self.one(0, 0, 1):
+            beside["when"] = self.one("on", "not on", "factor > 2")
+        layer = self.merge(names, named) if outermost and self.one(0, 0, 1) else self.plain(names, outermost)
+        if outermost and self.one(0, 1):
+            self.names += 1
+            beside["name"] = f"name{self.names}"
+            named.append(beside["name"])
+        return {**layer, **beside}
+
+    def merge(self, names: list[str], named: list[str]) -> dict[str, Any]:
+        paths: list[Any] = ["identity", *named]
+        paths += [[self.layer(names, [], False) for _ in range(self.one(1, 2, 4))] for _ in range(2)]
+        taken = [self.one(*paths) for _ in range(self.one(2, 2, 3))]
+        kind = self.one("add", "add", "add", "subtract", "multiply", "divide", "mean")
+        return {kind: {"paths": taken, "inplace": True}} if kind == "add" and self.one(0, 1, 1) else {kind: taken}
+
+    def plain(self, names: list[str], outermost: bool) -> dict[str, Any]:
+        inplace = {"inplace": True} if self.one(0, 1) else {}
+        form = self.one("number", "number", "tensor", "function", "reduce", "other", "block")
+        if form in ("number", "tensor"):
+            number = {"number": self.one(-1, 0.5, 2, *names, *[f"{name} + 1" for name in names])}
+            tensor = {"shape": self.one([1], [3], [1, 1, 1], [3, 1, 2], [4, 5, 1], "[block_in_channels, 1, 1]")}
+            tensor |= {"trainable": self.one(True, False)}
+            of = {"operation": self.one(*pointwise.OPERATIONS)}
+            return {"arithmetic": {**of, **inplace, **(number if form == "number" else tensor)}}
+        if form == "function":
+            return {"function": {"of": self.one(*pointwise.FUNCTIONS), **inplace}}
+        if form == "reduce":
+            by = {"by": self.one("sum", "mean", "max", "min", "norm"), "keep": self.one(True, True, False)}
+            return {"reduce": {**by, "axes": self.one(0, 1, [1, 2], [0, 1, 2])}}
+        if form == "block" and self.blocks and outermost:
+            return {"block": self.one({}, {"factor": 3}, {"factor": 0.5, "on": False})}
+        return self.one(
+            {"linear": {"out_features": self.one(1, 2, 3), "flatten": False}},
+            {"slice": {"start": 1, "axis": 0}},
+            {"crop": {"sides": [[1, 1], 0]}},
+            {"identity": {}},
+            {"relu": inplace},
+        )
+
+
+@drawn
+@given(data=st.data())
+def test_random_arithmetic(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    text = Plain(data.draw).document()
+    try:
+        network = cnncalc.loads(text)
+        outputs(build(network).eval(), [torch.ones(2, *value.output) for value in network.inputs])
+    except (
+        DocumentError,
+        TorchRefuses,
+        RuntimeError,
+    ):  # where torch cannot write in place, it refuses some as they run
+        assume(False)
     agrees(source(document(text)), network, tmp_path_factory.mktemp("random"))
 
 

@@ -37,7 +37,7 @@ from cnncalc.pytorch.source.code import (
 from cnncalc.pytorch.source.layers import FUSED, Made
 from cnncalc.pytorch.source.loops import Loop, container
 from cnncalc.pytorch.source.modules import Modules, Program
-from cnncalc.pytorch.source.structure import Call, Instance, Names, Step, at, read_names
+from cnncalc.pytorch.source.structure import Call, Instance, Names, Step, at, every_layer, read_names
 from cnncalc.pytorch.source.values import Candidates, Flow, Row, Scope, Values, same
 
 LONGEST_CHAIN = 3  # functions nested into one expression
@@ -291,7 +291,8 @@ class ClassWriter:
             outer, self.forward = self.forward, []
             variable = self.path_variable(uses[place], one_is_long and len(uses[place]) > 1)
             end = self.walk([(row.instance, row.done.paths[place]) for row in rows], flow, variable)
-            paths.append(Path(end, self.forward, self.chain(self.forward)))
+            is_late = use.kind != "concat" and place > 1 and writes_over_values(rows, place)
+            paths.append(Path(end, self.forward, None if is_late else self.chain(self.forward)))
             self.forward = outer
         self.values.vary(rows, [row.done.layer for row in rows])
         assert rows[0].done.layer is not None
@@ -323,9 +324,7 @@ class ClassWriter:
         """The line that joins paths: short ones stand in it, longer ones before it, all in the document's order."""
         last_long = max([place for place, path in enumerate(paths) if path.body and path.chain is None], default=-1)
         inside = [path.chain is not None and place > last_long for place, path in enumerate(paths)]
-        if (layer.kind == "concat" and sum(bool(path.body) for path in paths) > 2) or (
-            overwrites(layer) and len(paths) > 2  # the third path may read what the first sum is written over
-        ):
+        if layer.kind == "concat" and sum(bool(path.body) for path in paths) > 2:
             inside = [False for _ in paths]
         line = joined(layer, paths, inside, target)
         if not line.is_short(self.indent):
@@ -362,9 +361,9 @@ class Path:
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "mean": "+"}
 
 
-def overwrites(merge: Any) -> bool:
-    """Whether a merge writes over its first path."""
-    return getattr(merge, "inplace", False)
+def overwrites(layer: Any) -> bool:
+    """Whether a layer writes over what enters it, and a sum over its first path."""
+    return getattr(layer, "inplace", False)
 
 
 def both(merge: Any, first: Piece, second: Piece) -> Piece:
@@ -430,6 +429,15 @@ def carried_out(rows: list[Row], place: int) -> list[str]:
         for steps in everywhere
         if steps[0].use.kind != "identity" and any(any(each.calls) for each in steps)
     ]
+
+
+def writes_over_values(rows: list[Row], place: int) -> bool:
+    """Whether a path or the merge itself writes over values.
+
+    In the line of a sum the third path would then run too late: when the first two are added up already.
+    """
+    layers = [[row.done.layer, *every_layer(row.done.paths[place])] for row in rows]
+    return any(overwrites(layer) for each in layers for layer in each)
 
 
 def scope_of_turn(step: Step, turn: int) -> Names:

@@ -216,6 +216,16 @@ def every_step(steps: list[Step]) -> Iterator[Step]:
                 yield from every_step(path)
 
 
+def every_layer(steps: list[Step]) -> Iterator[Kind]:
+    """The layers that steps carry out, those inside merges' paths and blocks included."""
+    for step in every_step(steps):
+        for call in step.calls:
+            if call is not None and call.layer is not None:
+                yield call.layer
+            elif call is not None and call.instance is not None:
+                yield from every_layer(call.instance.steps)
+
+
 def read_names(steps: list[Step], also: Iterable[str] = ()) -> set[str]:
     """The names that layers of one scope start from or join, of those that are carried out; and `also`."""
     names, stands_for, merges = set(also), {}, set()
