@@ -208,19 +208,35 @@ def conv_transpose(at: At) -> None:
     )
 
 
+def pool(at: At, type: str, **options: Any) -> None:
+    """A pooling. Rounding up, ONNX counts a window that would start in the padding after the map; torch does not."""
+    attributes, rank = {**options, **window(at)}, at.rank
+    if at.layer.rounding == "ceil" and "pads" in attributes:
+        kernel, strides, dilations, padding = [
+            attributes[name] for name in ("kernel_shape", "strides", "dilations", "pads")
+        ]
+        spans = [D * (K - 1) + 1 for K, D in zip(kernel, dilations, strict=True)]
+        sides = zip(at.shape[1:], padding[:rank], padding[rank:], spans, strict=True)
+        steps = list(zip([W + before + after - span for W, before, after, span in sides], strides, strict=True))
+        up = at.node.output[1:] == tuple([-(-length // S) + 1 for length, S in steps])
+        if not up and at.node.output[1:] != tuple([length // S + 1 for length, S in steps]):
+            raise NoOperator("its windows round up along one dimension alone")
+        attributes["ceil_mode"] = int(up)
+    at.put(type, **attributes)
+
+
 def max_pool(at: At) -> None:
-    at.put("MaxPool", ceil_mode=int(at.layer.rounding == "ceil"), **window(at))
+    pool(at, "MaxPool")
 
 
 def avg_pool(at: At) -> None:
-    counted = int(at.layer.count_include_pad)
-    at.put("AveragePool", ceil_mode=int(at.layer.rounding == "ceil"), count_include_pad=counted, **window(at))
+    pool(at, "AveragePool", count_include_pad=int(at.layer.count_include_pad))
 
 
 def lp_pool(at: At) -> None:
     if at.layer.norm_type != int(at.layer.norm_type):
         raise NoOperator("its norm is not a whole number")
-    at.put("LpPool", p=int(at.layer.norm_type), ceil_mode=int(at.layer.rounding == "ceil"), **window(at))
+    pool(at, "LpPool", p=int(at.layer.norm_type))
 
 
 def adaptive(pool: str, whole: str) -> Writer:
@@ -340,6 +356,8 @@ def silu(at: At) -> None:
 
 
 def softplus(at: At) -> None:
+    if at.layer.threshold < 20:  # from there on a float32 does not tell it from a line
+        raise NoOperator("it is a line from its threshold on")
     if at.layer.beta == 1:
         at.put("Softplus")
         return
@@ -386,10 +404,12 @@ def function(at: At) -> None:
 
 def reduce(at: At) -> None:
     type = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin", "norm": "ReduceL2"}
-    if not at.layer.keep and len(at.layer.over) == len(at.shape):
-        raise NoOperator("it leaves no dimension")
     axes = at.numbers("axes", [axis + 1 for axis in at.layer.over])
-    at.put(type[at.layer.by], at.inputs[0], axes, keepdims=int(at.layer.keep))
+    if not at.layer.keep and len(at.layer.over) == len(at.shape):
+        kept = at.put(type[at.layer.by], at.inputs[0], axes, to="kept", keepdims=1)
+        at.reshaped(kept, (1,), "shape")
+    else:
+        at.put(type[at.layer.by], at.inputs[0], axes, keepdims=int(at.layer.keep))
 
 
 # Values moved about ---------------------------------------------------------------------------------------------------
@@ -574,20 +594,21 @@ def document(network: Network, weights: Weights = "random") -> bytes:
             write(graph, node, [names[value] for value in node.inputs])
         except NoOperator as reason:
             wrong.append(_without(node, str(reason)))
+        if getattr(node.layer, "inplace", False):  # what reads its input later reads what is written over it
+            over = names[node.inputs[0]]
+            names |= {value: node.name for value, name in names.items() if name == over}
     if wrong:
         raise DocumentError(*wrong)
-    outputs = [(names[value], value.output) for value in dict.fromkeys(network.outputs)]
+    outputs = {names[value]: value.output for value in network.outputs}
     value_info, floats = graph.helper.make_tensor_value_info, graph.onnx.TensorProto.FLOAT
     proto = graph.helper.make_graph(
         graph.nodes,
         network.name or "network",
         [value_info(value.name, floats, ["batch", *value.output]) for value in network.inputs],
-        [value_info(name, floats, ["batch", *shape]) for name, shape in outputs],
+        [value_info(name, floats, ["batch", *shape]) for name, shape in outputs.items()],
         graph.tensors,
         value_info=[
-            value_info(node.name, floats, ["batch", *node.output])
-            for node in network.nodes
-            if node not in network.outputs
+            value_info(node.name, floats, ["batch", *node.output]) for node in network.nodes if node.name not in outputs
         ],
     )
     import cnncalc
