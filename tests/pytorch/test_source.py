@@ -512,6 +512,105 @@ def test_loops(tmp_path: Path) -> None:
     )
 
 
+PLAIN_ARITHMETIC = """
+name: Plain arithmetic
+input: [3, 8, 9]
+blocks:
+  gate:
+    args: {factor: 0.5, on: true, shifted: false}
+    layers:
+      - {arithmetic: {operation: multiply, number: factor}, name: scaled}
+      - {arithmetic: {operation: add, shape: [block_in_channels, 1, 1]}, name: shift, when: shifted}
+      - {function: exp, when: on}
+      - multiply:
+          - - arithmetic: {operation: add, number: 1}
+            - arithmetic: {operation: power, number: 2}
+            - reduce: {by: mean, axes: [1, 2]}
+          - - arithmetic: {operation: subtract, number: 1}
+          - identity
+layers:
+  - {arithmetic: {operation: subtract, shape: [3, 1, 1], trainable: false}, name: mean}
+  - arithmetic: {operation: divide, number: 255}
+  - gate
+  - gate: {factor: 2, shifted: true}
+  - gate: {on: false}
+  - linear: {out_features: 5, flatten: false, bias: false, activation: relu}
+  - function: sqrt
+  - {arithmetic: {operation: divide_into, number: 2}, repeat: 2}
+  - arithmetic: {operation: maximum, number: -1}
+  - add:
+      paths: [[{conv: {out_channels: 3, kernel_size: 1}}, batch_norm], identity]
+      inplace: true
+  - arithmetic: {operation: multiply, number: -2, inplace: true}
+  - reduce: {by: norm, axes: 0}
+  - reduce: {by: max, axes: [0, 1, 2], keep: false}
+  - linear: {out_features: 4, flatten: false}
+"""
+PLAIN_ARITHMETIC_SOURCE = '''\
+class Gate(nn.Module):
+    def __init__(
+        self,
+        in_channels: int,
+        factor: float = 0.5,
+        on: bool = True,
+        shifted: bool = False,
+    ) -> None:
+        super().__init__()
+        self.scaled = factor
+        self.shift: Tensor | None = None
+        if shifted:
+            self.shift = nn.Parameter(torch.ones(in_channels, 1, 1))
+        self.function = on
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * self.scaled
+        if self.shift is not None:
+            x = x + self.shift
+        if self.function:
+            x = torch.exp(x)
+        return ((x + 1) ** 2).mean(dim=(2, 3), keepdim=True) * (x - 1) * x
+
+
+class PlainArithmetic(nn.Module):
+    """Plain arithmetic: 74 parameters.
+
+    Takes [N, 3, 8, 9], returns [N, 4].
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Buffer(torch.ones(3, 1, 1))
+        self.gate1 = Gate(3)
+        self.gate2 = Gate(3, factor=2, shifted=True)
+        self.gate3 = Gate(3, on=False)
+        self.linear1 = nn.Linear(9, 5, bias=False)
+        self.conv = nn.Conv2d(3, 3, 1)
+        self.batch_norm = nn.BatchNorm2d(3)
+        self.linear2 = nn.Linear(1, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x - self.mean
+        x = x / 255
+        x = self.gate1(x)
+        x = self.gate2(x)
+        x = self.gate3(x)
+        x = F.relu(self.linear1(x))  # [3, 8, 5]
+        x = torch.sqrt(x)
+        x = 2 / x
+        x = 2 / x
+        x = torch.clamp(x, min=-1)
+        x = self.batch_norm(self.conv(x)).add_(x)
+        x = x.mul_(-2)
+        x = torch.linalg.vector_norm(x, dim=1, keepdim=True)  # [1, 8, 5]
+        x = x.amax(dim=(1, 2, 3)).unsqueeze(1)  # [1]
+        return self.linear2(x)  # [4]
+'''
+
+
+def test_arithmetic(tmp_path: Path) -> None:
+    assert body(written(PLAIN_ARITHMETIC, tmp_path)) == PLAIN_ARITHMETIC_SOURCE
+
+
 def test_the_origin_is_said() -> None:
     assert source(of_zoo("resnet101")).startswith("# Exported by cnncalc from resnet101.yaml.\n")
     given = source(of_zoo("vgg16", "classes=7"), "vgg16.yaml, classes=7")
@@ -977,6 +1076,21 @@ DOCUMENTS = {
           - dense
           - dense: {growth: 5, n: 4}
           - {conv: {out_channels: 4, kernel_size: 2, padding: [[1, 0]]}, repeat: 2}
+        """,
+    "arithmetic in loops and under conditions": """
+        input: [4, 6]
+        blocks:
+          b:
+            args: {times: 0.5, on: true, n: 2, wide: 4}
+            layers:
+              - {arithmetic: {number: times}, when: on, name: times}
+              - {arithmetic: {operation: power, number: 2}, repeat: n}
+              - {arithmetic: {operation: add, shape: [wide, 1], trainable: false}, name: type}
+              - {arithmetic: {operation: divide, number: i + 1}, repeat: n, when: i < 2}
+              - {reduce: {by: sum, axes: 1}, when: on}
+              - {add: {paths: [[{function: exp}], [{function: {of: abs, inplace: true}}], identity], inplace: on},
+                 repeat: n}
+        layers: [b, {b: {times: 2, n: 1}}, {b: {on: false, n: 3}}, {b: {times: 3, on: true, n: 1}}]
         """,
     "no layer left": "{input: 12x12x3, layers: [{relu: {}, when: false}]}",
 }
