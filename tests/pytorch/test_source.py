@@ -770,6 +770,8 @@ ROWS = """
 [6, 5, 4] concat: {paths: [relu, identity], axis: 1}
 [6, 5, 4] divide: [{scale: 2}, softplus, sigmoid]
 [6, 5, 4] subtract: [{scale: 2}, [tanh, relu]]
+[6, 5, 4] subtract: [relu, {arithmetic: {operation: add, number: 3}}]
+[6, 5, 4] divide: [{arithmetic: {operation: power, number: 2}}, {arithmetic: {operation: multiply, number: 3}}]
 [6, 5, 4] add: {inplace: true, paths: [identity, relu]}
 [6, 5, 4] add: {inplace: true, paths: [identity, [tanh], [tanh, relu], identity]}
 [6, 5, 4] add: {inplace: true, paths: [[tanh, {scale: 2}], [global_avg_pool, {scale: 3}]]}
@@ -1091,6 +1093,13 @@ DOCUMENTS = {
               - {add: {paths: [[{function: exp}], [{function: {of: abs, inplace: true}}], identity], inplace: on},
                  repeat: n}
         layers: [b, {b: {times: 2, n: 1}}, {b: {on: false, n: 3}}, {b: {times: 3, on: true, n: 1}}]
+        """,
+    "a sum that is read through what it is written over": """
+        input: [4, 6]
+        layers:
+          - {tanh: {}, name: a}
+          - add: {paths: [a, identity], inplace: true}
+          - {relu: {}, from: a}
         """,
     "no layer left": "{input: 12x12x3, layers: [{relu: {}, when: false}]}",
 }
