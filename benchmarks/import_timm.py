@@ -1,12 +1,13 @@
 """Every convolutional network of timm through `capture`, against torch: parameters, MACs and output elements.
 
-A model is left out where one of its modules is attention between positions: by the name of the class (`Attention`,
-`Attn`), but for those of ATTENTION_OF_CHANNELS, which weigh channels or branches. MACs are torch.utils.flop_counter's
-on the meta device, output elements those of its convolutions and dense layers.
+A model is left out, and counted as such, where one of its modules is attention between positions: by the name of the
+class (`Attention`, `Attn`, and the few of ATTENTION), but for those of ATTENTION_OF_CHANNELS, which weigh channels or
+branches. MACs are torch.utils.flop_counter's on the meta device, output elements those of its convolutions and dense
+layers.
 
-    python -m benchmarks.import_timm [--smallest] [--seconds 600] [PATTERN]
+    python -m benchmarks.import_timm [--every 10] [--part 1/2] [--seconds 600] [PATTERN]
 
-`--smallest` takes the smallest model of each of timm's files first, and no other.
+`--every` takes each tenth name of the list, `--part` one of so many equal parts, for several processes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import time
 import warnings
 from collections import Counter
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -30,6 +31,8 @@ LIBRARY = torch.library.Library("torchvision", "DEF")  # timm imports torchvisio
 LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 LIBRARY.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
+# Attention under other names: of EfficientViT, SHViT, EfficientViM (a mixer of states), iFormer and LambdaNetworks.
+ATTENTION = ("LiteMLA", "SHSA", "HSMSSD", "SHMA", "LambdaLayer")
 ATTENTION_OF_CHANNELS = (
     "SplitAttn",
     "SelectiveKernelAttn",
@@ -55,13 +58,8 @@ class Elements(TorchDispatchMode):
         return result
 
 
-def compared(name: str) -> tuple[str, dict[str, int]]:
+def compared(module: nn.Module) -> tuple[str, Counter[str]]:
     """What differs, in words, "" where nothing does; and the operators without a kind."""
-    import timm
-
-    with without_weights():
-        module = timm.create_model(name)
-    module = module.eval().to("meta")
     channels, height, width = module.default_cfg.get("input_size", (3, 224, 224))
     images = torch.empty(2, channels, height, width, device="meta")
     network = capture(module, images)
@@ -83,59 +81,64 @@ def compared(name: str) -> tuple[str, dict[str, int]]:
     return "; ".join(wrong), Counter([of.unknown for of in facts if of.unknown])
 
 
-def convolutional(pattern: str, smallest: bool) -> list[str]:
-    """Names of models without attention between positions; the smallest of each file of timm where that is asked."""
+def made(name: str) -> nn.Module:
+    """The model as in prediction, without memory for its weights."""
     import timm
-    from timm.models._registry import _model_to_module
 
-    best: dict[str, tuple[int, str]] = {}
-    names = []
-    for name in timm.list_models(pattern or "*"):
-        try:
-            with without_weights():
-                module = timm.create_model(name)
-        except Exception as error:
-            print(f"{name}: cannot be made: {error}")
-            continue
-        if any(is_attention(type(one).__name__) for one in module.modules()):
-            continue
-        names.append(name)
-        size, file = sum(one.numel() for one in module.parameters()), _model_to_module[name]
-        best[file] = min(best.get(file, (size, name)), (size, name))
-    return sorted([name for _, name in best.values()]) if smallest else names
+    with without_weights():
+        module: nn.Module = timm.create_model(name)
+    return module.eval().to("meta")
+
+
+def attention_in(module: nn.Module) -> str:
+    """The class of the first module that is attention between positions; "" where there is none."""
+    names = [type(one).__name__ for one in module.modules()]
+    return next((name for name in names if is_attention(name)), "")
 
 
 def is_attention(name: str) -> bool:
-    return name not in ATTENTION_OF_CHANNELS and ("Attention" in name or "Attn" in name)
+    named = "Attention" in name or "Attn" in name or name in ATTENTION
+    return named and name not in ATTENTION_OF_CHANNELS
 
 
 def main() -> None:
+    import timm
+
     parser = argparse.ArgumentParser()
-    parser.add_argument("pattern", nargs="?", default="")
-    parser.add_argument("--smallest", action="store_true")
-    parser.add_argument("--names", help="a file with a name a line, instead of looking for them")
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("pattern", nargs="?", default="*")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--part", default="1/1")
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    given = Path(options.names).read_text().split() if options.names else []
-    names = given or convolutional(options.pattern, options.smallest)
-    start, equal, done = time.perf_counter(), 0, 0
+    part, parts = map(int, options.part.split("/"))
+    names = timm.list_models(options.pattern)[:: options.every][part - 1 :: parts]
+    start, equal, counted, done = time.perf_counter(), 0, 0, 0
+    left_out: Counter[str] = Counter()
     missing: Counter[str] = Counter()
     for name in names:
         if time.perf_counter() - start > options.seconds:
             break
-        done += 1
         try:
-            wrong, unknown = compared(name)
+            module = made(name)
+            attention = attention_in(module)
+            if attention:
+                left_out[attention] += 1
+                continue
+            wrong, unknown = compared(module)
         except Exception as error:
-            wrong, unknown = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", {}
+            wrong, unknown = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", Counter()
+        done += 1
         missing.update(dict.fromkeys(unknown, 1))
-        equal += not wrong and not unknown
+        equal += not wrong
+        counted += not wrong and not unknown
         if wrong or unknown:
             print(f"{name}: {'; '.join(filter(None, [wrong, ', '.join(unknown)]))}", flush=True)
-    print(f"{equal} of {done} networks (of {len(names)}) have every operator counted and torch's numbers")
+    print(f"{sum(left_out.values())} models are left out for attention: {', '.join(left_out)}")
+    print(f"{equal} of {done} others ({equal / max(done, 1):.1%}) have torch's parameters, MACs and output elements;")
+    print(f"{counted} of them have no operator without a kind")
     for operator, count in missing.most_common():
-        print(f"{count:5} networks have {operator}, which is no kind")
+        print(f"{count:5} have {operator}, which is no kind")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from cnncalc.graph import Network
 from cnncalc.layers import KINDS, Merge
 from cnncalc.layers.activation import FUSED
 from cnncalc.layers.base import LayerError
-from cnncalc.layers.pointwise import FUNCTIONS, OPERATIONS
+from cnncalc.layers.pointwise import FUNCTIONS, OPERATIONS, WITHOUT_IN_PLACE
 from cnncalc.passes.segments import blocks, segments
 from cnncalc.shapes import Shape, elements
 
@@ -204,7 +204,8 @@ def arithmetic(draw: Draw, shape: Shape) -> Fields:
 
 
 def arithmetic_in_place(draw: Draw, shape: Shape) -> Fields:
-    fields: Fields = {"operation": draw(st.sampled_from(sorted(OPERATIONS))), "inplace": True}
+    operations = sorted({*OPERATIONS} - {*WITHOUT_IN_PLACE})
+    fields: Fields = {"operation": draw(st.sampled_from(operations)), "inplace": True}
     if draw(st.booleans()):
         return {**fields, "number": draw(st.sampled_from([0, 2.0]))}
     return {**fields, "shape": [draw(st.sampled_from([1, size])) for size in shape], "trainable": draw(st.booleans())}

@@ -497,7 +497,7 @@ _IN_PLACE: dict[str, Callable[[Tensor, Tensor, bool], Tensor]] = {
 
 
 def arithmetic(call: Call, x: Tensor) -> Tensor:
-    """Some numbers become tensors, others do not; what torch has no form in place of makes a new tensor."""
+    """Some numbers become tensors, others do not."""
     name, own, in_place = call.layer.operation, call["weight"], call.layer.inplace
     if name in _IN_PLACE:
         return _IN_PLACE[name](x, pointwise.number(x) if own is None else own, in_place)
@@ -509,7 +509,7 @@ def arithmetic(call: Call, x: Tensor) -> Tensor:
         return pointwise.divide(own, x)
     if name == "power":
         return pointwise.power_of(x, own, in_place)
-    return pointwise.clamp_by(x, own, least=name == "maximum")
+    return pointwise.clamp_by(x, own, name == "maximum", in_place)
 
 
 def _with_number(call: Call, x: Tensor) -> Tensor:
@@ -520,7 +520,7 @@ def _with_number(call: Call, x: Tensor) -> Tensor:
         return pointwise.scaled(pointwise.function(x, "reciprocal"))
     if name == "power":
         return (pointwise.power if call.layer.number else pointwise.power_of_zero)(x, in_place)
-    return pointwise.clamp(x, least=name == "maximum")
+    return pointwise.clamp(x, name == "maximum", in_place=in_place)
 
 
 def function(call: Call, x: Tensor) -> Tensor:

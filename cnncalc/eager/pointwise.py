@@ -171,9 +171,9 @@ def subtracted_from_number(x: Tensor) -> Tensor:
     return unary(x, "rsub", lambda gradient: result("neg", gradient), "")
 
 
-def clamp(x: Tensor, least: bool, operator: str = "clamp") -> Tensor:
+def clamp(x: Tensor, least: bool, operator: str = "clamp", in_place: bool = False) -> Tensor:
     """No element below (`least`) or above a number; the gradient of those is 0."""
-    return unary(x, operator, partial(_where, "ge" if least else "le"))
+    return unary(x, operator, partial(_where, "ge" if least else "le"), in_place=in_place)
 
 
 def _where(comparison: str, gradient: Tensor, *compared: Tensor) -> Tensor:
@@ -257,7 +257,7 @@ def _of_quotient(node: Node, gradients: Gradients) -> Gradients:
     return [result("div", gradient, divisor) if node.wants(0) else None, by_divisor]
 
 
-def clamp_by(x: Tensor, bound: Tensor, least: bool) -> Tensor:
+def clamp_by(x: Tensor, bound: Tensor, least: bool, in_place: bool = False) -> Tensor:
     """No element below (`least`) or above that of another tensor, which gets the gradient of those."""
     comparisons = ("ge", "lt") if least else ("le", "gt")
 
@@ -268,7 +268,7 @@ def clamp_by(x: Tensor, bound: Tensor, least: bool) -> Tensor:
                 found[position] = _where(comparisons[position], only(gradients), *node.saved)
         return found
 
-    return operated("clamp", (x, bound), formula, (x, bound))
+    return operated("clamp", (x, bound), formula, (x, bound), in_place=in_place)
 
 
 def power_of(a: Tensor, b: Tensor, in_place: bool = False) -> Tensor:

@@ -36,6 +36,7 @@ OPERATIONS = {
     "minimum": Operations(comparisons=1),
     "maximum": Operations(comparisons=1),
 }
+WITHOUT_IN_PLACE = ("subtract_from", "divide_into")  # torch has no form of these that writes over the input
 POWERS = {2: Operations(multiplies=1), 0.5: Operations(roots=1), -1: Operations(divisions=1)}
 
 
@@ -93,6 +94,9 @@ class Arithmetic(Layer):
                 sources=(0,),
                 help="give the tensor the input's sizes, or 1 where all places share one",
             )
+        if self.inplace and self.operation in WITHOUT_IN_PLACE:
+            message = f"`{self.operation}` has no form that writes over its input"
+            raise LayerError("not-in-place", message, field="inplace", help="leave out `inplace`")
         if self.inplace and self.output(input) != input:
             raise LayerError(
                 "result-exceeds-input",

@@ -378,7 +378,15 @@ OPERATIONS: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "minimum": lambda x, other: torch.clamp(x, max=other),
     "maximum": lambda x, other: torch.clamp(x, min=other),
 }
-IN_PLACE = {"add": "add_", "subtract": "sub_", "multiply": "mul_", "divide": "div_", "power": "pow_"}
+IN_PLACE: dict[str, Callable[[Tensor, Any], Tensor]] = {
+    "add": Tensor.add_,
+    "subtract": Tensor.sub_,
+    "multiply": Tensor.mul_,
+    "divide": Tensor.div_,
+    "power": Tensor.pow_,
+    "minimum": lambda x, other: x.clamp_(max=other),
+    "maximum": lambda x, other: x.clamp_(min=other),
+}
 
 
 class Arithmetic(nn.Module):
@@ -403,10 +411,7 @@ class Arithmetic(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         other = self.weight if self.number is None else self.number
-        if self.inplace and self.operation in IN_PLACE:
-            output: Tensor = getattr(input, IN_PLACE[self.operation])(other)
-            return output
-        return OPERATIONS[self.operation](input, other)
+        return (IN_PLACE if self.inplace else OPERATIONS)[self.operation](input, other)
 
     def extra_repr(self) -> str:
         return self.operation

@@ -522,12 +522,15 @@ SIGNS = {
 }
 TURNED = ("subtract_from", "divide_into")  # whose second operand is the value
 BOUNDS = {"minimum": "max", "maximum": "min"}  # of torch.clamp
-IN_PLACE = {"add": "add_", "subtract": "sub_", "multiply": "mul_", "divide": "div_", "power": "pow_"}
+IN_PLACE = {
+    **{"add": "add_(", "subtract": "sub_(", "multiply": "mul_(", "divide": "div_(", "power": "pow_("},
+    **{operation: f"clamp_({bound}=" for operation, bound in BOUNDS.items()},
+}
 
 
 def arithmetic(site: Site) -> Made:
     operation: str = site.one(site.each("operation"))
-    overwrites: bool = site.one([layer.inplace and operation in IN_PLACE for layer in site.layers])
+    overwrites: bool = site.one(site.each("inplace"))
     holds: Piece = ""
     number, type = "", "float"
     if site.one([layer.number is None for layer in site.layers]):
@@ -540,7 +543,7 @@ def arithmetic(site: Site) -> Made:
     def output(own: str, x: Piece) -> Piece:
         other = number or own
         if overwrites:
-            return Group(f"{operand(x)}.{IN_PLACE[operation]}(", (other,))
+            return Group(f"{operand(x)}.{IN_PLACE[operation]}", (other,))
         if operation in BOUNDS:
             return Group("torch.clamp(", (x, f"{BOUNDS[operation]}={other}"))
         return Infix(other, SIGNS[operation], x) if operation in TURNED else Infix(x, SIGNS[operation], other)
