@@ -11,6 +11,8 @@ from typing import Literal
 Shape = tuple[int, ...]
 Layout = Literal["hwc", "chw"]
 
+LARGEST_SIZE = 2**31 - 1  # of an axis, a kernel, a stride: what a document may say
+
 # Bytes an element takes in memory (IEEE 754; bfloat16 as in torch's documentation of dtypes).
 DTYPE_BYTES = {
     "float64": 8,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cnncalc import formulas
 from cnncalc.diagnostics import Diagnostic, DocumentError
-from cnncalc.layers.fields import LARGEST_SIZE
 from cnncalc.layers.window import window_axes
+from cnncalc.shapes import LARGEST_SIZE
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

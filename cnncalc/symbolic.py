@@ -25,12 +25,11 @@ from cnncalc.language.expand import expand
 from cnncalc.language.expressions import value_text
 from cnncalc.language.load import document_of
 from cnncalc.layers.base import sum_of
-from cnncalc.layers.fields import LARGEST_SIZE
 from cnncalc.models import source
 from cnncalc.passes.depth import depth
 from cnncalc.passes.memory import textbook
 from cnncalc.passes.receptive_field import Field, receptive_fields
-from cnncalc.shapes import DTYPE_BYTES, Layout
+from cnncalc.shapes import DTYPE_BYTES, LARGEST_SIZE, Layout
 from cnncalc.unknowns import (
     Condition,
     Domain,

@@ -21,7 +21,7 @@ from math import floor, gcd, lcm, prod
 from typing import Any, Literal, NamedTuple
 
 from cnncalc.closed import NoClosedForm, aside
-from cnncalc.layers.fields import LARGEST_SIZE
+from cnncalc.shapes import LARGEST_SIZE
 
 LIMIT = LARGEST_SIZE  # comparisons with numbers from here up are the program's own bounds
 LARGEST_BITS = 256

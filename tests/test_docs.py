@@ -6,7 +6,7 @@ A page is read from top to bottom in a folder of its own:
   Other yaml has to load as it stands, and if it begins with `- ` as the layers of a network.
 - console: `$ cnncalc ...`, then all that it writes; a line `...` stands for any lines.
 - sh: lines that begin with `cnncalc` have to succeed.
-- python: a doctest.
+- python that begins `# name.py` is written to that file; other python is a doctest.
 - text: what a command printed, on pages that scripts/docs writes.
 """
 
@@ -40,7 +40,7 @@ README = PAGES[0].read_text("utf-8")
 WRITTEN_WITH_OUTPUT = ["questions.md"]  # `scripts/docs --check` runs their commands
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE_NAME = re.compile(r"# (\S+\.yaml)\n")
+FILE_NAME = re.compile(r"# (\S+\.(?:yaml|py))\n")
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 
 
@@ -137,6 +137,8 @@ def test_blocks(
             shell.script(block)
         elif block.language == "text":
             assert page.name in WRITTEN_WITH_OUTPUT, f"{block.where}: nobody checks a text block"
+        elif block.language == "python" and (name := FILE_NAME.match(block.text)):
+            Path(name[1]).write_text(block.text, "utf-8")
         else:
             assert block.language == "python", f"{block.where}: nobody checks a {block.language} block"
             test = doctest.DocTestParser().get_doctest(block.text, names, block.where, page.name, 0)

@@ -10,7 +10,8 @@ from cnncalc.diagnostics import Diagnostic, choices, did_you_mean, near
 from cnncalc.language.source import Node
 from cnncalc.language.terms import Term, shown
 from cnncalc.layers import Kind, Merge
-from cnncalc.layers.fields import LARGEST_SIZE, Takes
+from cnncalc.layers.fields import Takes
+from cnncalc.shapes import LARGEST_SIZE
 
 MAX_NODES = 1_000_000
 

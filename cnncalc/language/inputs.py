@@ -12,8 +12,7 @@ from cnncalc.graph import Input
 from cnncalc.language.document import InputSize
 from cnncalc.language.source import Node, Scalar, describe
 from cnncalc.language.terms import read_term, shown
-from cnncalc.layers.fields import LARGEST_SIZE
-from cnncalc.shapes import Layout
+from cnncalc.shapes import LARGEST_SIZE, Layout
 
 MAX_SPATIAL = 3
 

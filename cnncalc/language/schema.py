@@ -21,7 +21,8 @@ from cnncalc.language.inputs import MAX_SPATIAL
 from cnncalc.language.load import EXTENDING
 from cnncalc.language.reader import BESIDE_THE_KIND, RESERVED_ARGS, RESERVED_NAMES, TOP_LEVEL
 from cnncalc.layers import KINDS, Kind, Merge
-from cnncalc.layers.fields import LARGEST_SIZE, Field
+from cnncalc.layers.fields import Field
+from cnncalc.shapes import LARGEST_SIZE
 from cnncalc.units import UNITS
 
 Schema = dict[str, Any]

@@ -18,7 +18,7 @@ from typing import (
     get_args,
 )
 
-LARGEST_SIZE = 2**31 - 1
+from cnncalc.shapes import LARGEST_SIZE
 
 
 class Takes(NamedTuple):

@@ -21,7 +21,6 @@ from cnncalc.layers.base import (
     spatial,
 )
 from cnncalc.layers.fields import (
-    LARGEST_SIZE,
     AnyInt,
     NonNegativeInt,
     OptionalInt,
@@ -33,7 +32,7 @@ from cnncalc.layers.fields import (
     Takes,
     choice,
 )
-from cnncalc.shapes import Shape, elements, sizes_text
+from cnncalc.shapes import LARGEST_SIZE, Shape, elements, sizes_text
 
 
 def _sizes_or_rest(value: Any) -> bool:

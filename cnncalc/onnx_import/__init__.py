@@ -12,9 +12,9 @@ from pathlib import Path
 from cnncalc.collection import collection_paused
 from cnncalc.diagnostics import did_you_mean, near, quoted
 from cnncalc.graph import Network
-from cnncalc.layers.fields import LARGEST_SIZE
 from cnncalc.onnx_import.file import Graph, Size, read, refused, shown
 from cnncalc.onnx_import.names import name_nodes, plain
+from cnncalc.shapes import LARGEST_SIZE
 
 _CHANNELS_LAST = re.compile(r"[0-9]+(?:x[0-9]+)*")
 _CHANNELS_FIRST = re.compile(r"\[ *[0-9]+(?: *, *[0-9]+)* *\]")

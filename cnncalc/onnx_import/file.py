@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cnncalc.diagnostics import Diagnostic, DocumentError, Findings, quoted
-from cnncalc.layers.fields import LARGEST_SIZE
+from cnncalc.shapes import LARGEST_SIZE
 
 MAX_BYTES = 2**31 - 1  # what a protocol buffer can be
 MAX_OPERATORS = 1_000_000

@@ -17,12 +17,11 @@ from cnncalc.diagnostics import Diagnostic, DocumentError, Note
 from cnncalc.graph import Input, Node
 from cnncalc.layers import KINDS, Kind
 from cnncalc.layers.base import Facts, LayerError, Parameter
-from cnncalc.layers.fields import LARGEST_SIZE
 from cnncalc.layers.unknown import Unknown
 from cnncalc.onnx_import.constants import Constant, axis_of, broadcast, folded, integers, of_tensor, setting
 from cnncalc.onnx_import.file import Branch, Graph, Operator, inferred, refused
 from cnncalc.onnx_import.patterns import OWN
-from cnncalc.shapes import Shape, elements, shape_text
+from cnncalc.shapes import LARGEST_SIZE, Shape, elements, shape_text
 
 MAX_SIZE = 2**63 - 1
 

@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TextIO
 
 from cnncalc.diagnostics import printable, text_width
-from cnncalc.layers.fields import LARGEST_SIZE
 from cnncalc.render.expression import letter_latex, number_latex, number_text
 from cnncalc.render.markdown import escaped, row
 from cnncalc.render.summary import titled
 from cnncalc.render.terminal import GAP, Line, printed, put
-from cnncalc.shapes import Layout
+from cnncalc.shapes import LARGEST_SIZE, Layout
 from cnncalc.symbolic import ClosedForm, ClosedForms, LayerForms, polynomial_in, shortest
 from cnncalc.unknowns import Condition, Letter, Polynomial, Rounded, Variable, constant
 

@@ -223,7 +223,7 @@ def test_what_is_made_of_a_document_is_made_of_a_module(run: Run) -> None:
     reference = ("net.py:Net(10)", *SET)
     written = run("write", *reference)
     assert written == run("import", "net.py:Net(10)", *SIZE)
-    assert "- linear: 10" in written.out
+    assert "linear: 10" in written.out
     assert "smallest" in run("solve", *reference).out
     assert "class Net(" in run("export", "torch", *reference).out
     assert "conv 1x1" in run("convert", "--dense-to-conv", *reference).out
