@@ -256,6 +256,7 @@ def with_activations_in_place(network: Network, setup: Setup) -> Network | None:
 
 def _in_place(network: Network, chosen: set[Node]) -> Network:
     made: dict[Value, Value] = {value: value for value in network.inputs}
+    nodes: dict[Node, Node] = {}
     for node in network.nodes:
         layer = node.layer
         if node in chosen:
@@ -263,9 +264,9 @@ def _in_place(network: Network, chosen: set[Node]) -> Network:
             fields = {name: getattr(layer, name) for name in kind.fields}
             layer = kind(**{**fields, "inplace": True})
         inputs = tuple(made[value] for value in node.inputs)
-        made[node] = Node(node.name, layer, inputs, node.facts, node.span, node.uses)
-    nodes = tuple(value for node in network.nodes if isinstance(value := made[node], Node))
-    return replace(network, nodes=nodes, outputs=tuple(made[value] for value in network.outputs))
+        shared = None if node.shared is None else nodes[node.shared]
+        made[node] = nodes[node] = replace(node, layer=layer, inputs=inputs, shared=shared)
+    return replace(network, nodes=tuple(nodes.values()), outputs=tuple(made[value] for value in network.outputs))
 
 
 def _all_but_the_last(network: Network) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ class Input:
     span: Span | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """One layer at its place: what it is, what it reads, what is true of it there."""
 
@@ -32,6 +32,10 @@ class Node:
     uses: tuple[Span, ...] = ()  # where the blocks around it are used, the outermost first
     functional: bool = False  # called as a function in the code that it stands for, not a module of its own
     shared: Node | None = None  # an earlier layer whose parameters this one uses, too; they are counted there
+
+    def __repr__(self) -> str:
+        """Without what it reads, which reads others in turn."""
+        return f"Node({self.name!r}, {self.layer.kind!r}, {self.output})"
 
     @property
     def output(self) -> Shape:
@@ -45,7 +49,7 @@ class Node:
 Value = Node | Input
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Network:
     """A whole network. `layout` is how its document writes shapes; shapes here are always [channels, *spatial]."""
 
@@ -58,6 +62,9 @@ class Network:
     expectations: tuple[Expectation, ...] = ()  # what the document expects of it
     output_names: tuple[str, ...] = ()  # of `outputs`, as the document lists them; none where it lists none
     said: tuple[Diagnostic, ...] = ()  # remarks of an importer: how it read the network, what it left out
+
+    def __repr__(self) -> str:
+        return f"Network({self.name!r}, {len(self.nodes)} layers, from {self.source!r})"
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

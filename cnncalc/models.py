@@ -48,6 +48,11 @@ def text(network: Network) -> str:
     from cnncalc.language import fold, write
 
     refuse_unknown(network, "no document can say")
+    shared = next((node for node in network if node.shared is not None), None)
+    if shared is not None and shared.shared is not None:
+        message = f"no document can say that `{shared.name}` uses the weights of `{shared.shared.name}`"
+        help = "`cnncalc analyze` takes the model itself, and counts them once"
+        raise DocumentError(Diagnostic("shared-weights", message, help=help))
     return write.text(fold.document(network))
 
 

@@ -38,7 +38,8 @@ def import_(
     THE CODE THAT MODEL NAMES IS RUN: a file is executed, a function or class called, as Python would. Name only what
     you would run yourself. Arguments are literals: net.py:Net(10, width=64). ONNX files run no code.
 
-    A network with operators that are no kind of layer here is shown as a table, which says so.
+    A network that no document can say is shown as a table: one with operators that are no kind of layer here, or with
+    layers that share weights.
     """
     from cnncalc.files import write
     from cnncalc.models import is_model, is_onnx, load, text
@@ -56,7 +57,7 @@ def import_(
         network = load(model, settings)
     else:
         raise no_model(model)
-    if output is None and any(node.facts.unknown for node in network):
+    if output is None and any(node.facts.unknown or node.shared for node in network):
         from cnncalc.analysis import analyze
         from cnncalc.render import terminal
 

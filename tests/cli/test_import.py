@@ -272,6 +272,22 @@ def test_an_onnx_file_is_imported(run: Run) -> None:
     assert (refused.code, "--training has no effect on an ONNX file" in refused.err) == (2, True)
 
 
+def test_shared_weights(run: Run) -> None:
+    """Counted once where the module itself is asked; no document says them, and none with both counts is written."""
+    Path("shared.py").write_text(
+        "from torch import nn\n\n\nclass Twice(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.conv = nn.Conv2d(3, 3, 3, padding=1)\n\n"
+        "    def forward(self, x):\n        return self.conv(self.conv(x).relu())\n"
+    )
+    shown = run("import", "shared.py:Twice", *SIZE)
+    assert (shown.code, "84  81 weights + 3 biases" in shown.out) == (0, True), shown.out
+    refused = run("import", "shared.py:Twice", *SIZE, "-o", "shared.yaml")
+    assert (refused.code, Path("shared.yaml").exists()) == (2, False)
+    assert "error[shared-weights]: no document can say that `conv_2` uses the weights of `conv`" in refused.err
+    fitting = run("fit", "shared.py:Twice", *SET, "--training", "--memory", "1MB")
+    assert (fitting.code, "Traceback" in fitting.err) == (0, False), fitting.err
+
+
 def test_a_saved_program(run: Run) -> None:
     module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
     torch.export.save(torch.export.export(module, (torch.empty(2, 3, 8, 9),)), "saved.pt2")
