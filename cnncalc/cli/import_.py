@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from cnncalc.cli.options import Strict, hold_strictly, no_model, tell
-from cnncalc.diagnostics import Diagnostic, DocumentError
+from cnncalc.diagnostics import Diagnostic, DocumentError, printable
 
 
 def import_(
@@ -44,19 +47,20 @@ def import_(
     from cnncalc.files import write
     from cnncalc.models import is_model, is_onnx, load, text
 
-    settings = [size if "=" in size else f"input={size}" for size in input]
-    if is_model(model):
-        from cnncalc.pytorch import references
-
-        network = references.load(model, settings, training)
-    elif is_onnx(model):
-        if training:
-            help = "leave it out, or import the module in PyTorch"
-            message = "--training has no effect on an ONNX file, which is as it was exported"
-            raise DocumentError(Diagnostic("option-without-effect", message, help=help))
-        network = load(model, settings)
-    else:
+    if not is_model(model) and not is_onnx(model):
         raise no_model(model)
+    if training and is_onnx(model):
+        help = "leave it out, or import the module in PyTorch"
+        message = "--training has no effect on an ONNX file, which is as it was exported"
+        raise DocumentError(Diagnostic("option-without-effect", message, help=help))
+    settings = [size if "=" in size else f"input={size}" for size in input]
+    with waiting(f"reading {model}"):
+        if is_onnx(model):
+            network = load(model, settings)
+        else:
+            from cnncalc.pytorch import references
+
+            network = references.load(model, settings, training)
     if output is None and any(node.facts.unknown or node.shared for node in network):
         from cnncalc.analysis import analyze
         from cnncalc.render import terminal
@@ -66,3 +70,16 @@ def import_(
         write(text(network), output or "-")
     tell(network.said)
     hold_strictly(strict, [network])
+
+
+@contextmanager
+def waiting(doing: str) -> Iterator[None]:
+    """A sign on standard error that something is done, where that is a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status(Text(printable(doing))):
+        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from cnncalc.cli.import_ import waiting
 from cnncalc.language.load import loads
 from cnncalc.models import is_model
 
@@ -270,6 +272,20 @@ def test_an_onnx_file_is_imported(run: Run) -> None:
     assert counted[0] == counted[1]
     refused = run("import", "mnist.onnx", "--training")
     assert (refused.code, "--training has no effect on an ONNX file" in refused.err) == (2, True)
+
+
+def test_a_terminal_sees_that_a_model_is_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with waiting("reading net.py:Net([3, 4])"):
+        pass
+    assert "reading net.py:Net([3, 4])" in terminal.getvalue()
+    monkeypatch.undo()
+    assert "reading" not in run("import", "net.py:Net(10)", *SIZE).err
 
 
 def test_shared_weights(run: Run) -> None:
