@@ -196,6 +196,7 @@ class _Converter:
         self.values: dict[Value, Value] = {}
         self.maps: dict[Value, Shape] = {}  # of the crop, for old values that were flattened: the map that they were
         self.nodes: list[Node] = []
+        self.made: dict[Node, Node] = {}
         self.changed: dict[Node, Node] = {}
 
     def network(self) -> Network:
@@ -240,15 +241,17 @@ class _Converter:
             return
         new = self.layer(node, crop)
         shapes = tuple([self.values[value].output for value in node.inputs])
-        facts = self.facts(node, new, shapes)
+        facts = self.facts(node, new, shapes) if node.shared is None else self.facts(node, new, shapes).sharing
         if facts.weights + facts.biases + facts.buffers != node.facts.weights + node.facts.biases + node.facts.buffers:
             raise self.refused(node, "its parameters belong to the positions of a crop, and a larger image has others")
         keeps = len(shapes) == 1 and facts.output[1:] == shapes[0][1:] and not isinstance(new, Window)
         if not isinstance(layer, Linear) and (keeps or len(first.output) == 1):
             self.check_each_place(node)
         inputs = tuple([self.values[value] for value in node.inputs])
-        value = Node(node.name, new, inputs, facts, node.span, node.uses, node.functional)
+        shared = None if node.shared is None else self.made[node.shared]
+        value = Node(node.name, new, inputs, facts, node.span, node.uses, node.functional, shared)
         self.nodes.append(value)
+        self.made[node] = value
         self.values[node] = value
         if len(node.output) == 1:
             self.maps[node] = (node.output[0], *[1 for _ in self.old.inputs[0].output[1:]])

@@ -48,11 +48,7 @@ def text(network: Network) -> str:
     from cnncalc.language import fold, write
 
     refuse_unknown(network, "no document can say")
-    shared = next((node for node in network if node.shared is not None), None)
-    if shared is not None and shared.shared is not None:
-        message = f"no document can say that `{shared.name}` uses the weights of `{shared.shared.name}`"
-        help = "`cnncalc analyze` takes the model itself, and counts them once"
-        raise DocumentError(Diagnostic("shared-weights", message, help=help))
+    refuse_partly_shared(network)
     return write.text(fold.document(network))
 
 
@@ -63,6 +59,15 @@ def refuse_unknown(network: Network, what: str) -> None:
         message = f"{what} {', '.join([f'`{name}`' for name in unknown])} of `{network.name}`"
         help = "`cnncalc analyze` shows all that is known"
         raise DocumentError(Diagnostic("unknown-operator", message, help=help))
+
+
+def refuse_partly_shared(network: Network) -> None:
+    """Raise `DocumentError` where a layer uses some parameters of another, and has others: no document says which."""
+    for node in network:
+        if node.shared is not None and node.facts.parameters:
+            message = f"no document can say that `{node.name}` uses a part of the parameters of `{node.shared.name}`"
+            help = "`cnncalc analyze` takes the model itself, and counts them once"
+            raise DocumentError(Diagnostic("partly-shared", message, help=help))
 
 
 _MODEL = re.compile(r"(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|.*\.py):[A-Za-z_][\w.]*(?:\(.*\))?", re.DOTALL)

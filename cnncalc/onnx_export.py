@@ -40,7 +40,7 @@ class Graph:
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
         self.bytes = 0
-        self.held: dict[str, str] = {}
+        self.held: set[str] = set()  # names of tensors, which several layers may use
         self.taken = {*[value.name for value in network.inputs], *[node.name for node in network.nodes]}
 
     def name(self, layer: str, what: str) -> str:
@@ -54,7 +54,8 @@ class Graph:
     def tensor(self, name: str, shape: Shape, fan_in: int = 0, value: float = 0.0) -> str:
         """A learned tensor: between ±1/√fan_in, or all `value` where that is 0; with `zeros` all 0."""
         if name in self.held:
-            return self.held[name]
+            return name
+        self.held.add(name)
         self.bytes += 4 * prod(shape)
         if self.bytes > MAX_BYTES:
             raise DocumentError(

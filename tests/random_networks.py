@@ -20,7 +20,7 @@ from cnncalc.graph import Network
 from cnncalc.layers import KINDS, Merge
 from cnncalc.layers.activation import FUSED
 from cnncalc.layers.base import LayerError
-from cnncalc.layers.pointwise import FUNCTIONS, OPERATIONS, WITHOUT_IN_PLACE
+from cnncalc.layers.pointwise import FUNCTIONS, IN_PLACE, OPERATIONS
 from cnncalc.passes.segments import blocks, segments
 from cnncalc.shapes import Shape, elements
 
@@ -204,8 +204,7 @@ def arithmetic(draw: Draw, shape: Shape) -> Fields:
 
 
 def arithmetic_in_place(draw: Draw, shape: Shape) -> Fields:
-    operations = sorted({*OPERATIONS} - {*WITHOUT_IN_PLACE})
-    fields: Fields = {"operation": draw(st.sampled_from(operations)), "inplace": True}
+    fields: Fields = {"operation": draw(st.sampled_from(IN_PLACE)), "inplace": True}
     if draw(st.booleans()):
         return {**fields, "number": draw(st.sampled_from([0, 2.0]))}
     return {**fields, "shape": [draw(st.sampled_from([1, size])) for size in shape], "trainable": draw(st.booleans())}
@@ -484,6 +483,8 @@ class Writer:
                 layer, after = self.layer(self.names[source])
                 layer["from"] = source
             written.append(layer)
+            if not nested and "name" in layer and "conv" in layer and shape == after and self.draw(st.booleans()):
+                written.append({"conv": layer["conv"], "shares": layer["name"]})
             if "name" not in layer and overwritable(layer) and self.draw(st.booleans()):
                 written.append(self.in_place(after)[0])
             shape = after

@@ -98,6 +98,19 @@ def test_functional_layers_stay() -> None:
     assert again == [("tanh", True), ("relu", False), ("conv", True), ("conv", False)]
 
 
+def test_shared_parameters_stay_shared() -> None:
+    """Also those of dense layers that become convolutions."""
+    text = (
+        "input: 6x5x2\nlayers:\n"
+        "  - {name: one, conv: {out_channels: 2, kernel_size: 3, padding: 1}}\n"
+        "  - {conv: {out_channels: 2, kernel_size: 3, padding: 1}, shares: one}\n"
+        "  - linear: 4\n  - {name: first, linear: 4}\n  - {linear: 4, shares: first}\n"
+    )
+    network = cnncalc.loads(dense_to_conv(cnncalc.loads(text)).document)
+    assert [node.shared.name if node.shared else "" for node in network][-1] == "first"
+    assert sum(node.facts.weights + node.facts.biases for node in network) == 2 * 18 + 2 + 60 * 4 + 4 + 4 * 4 + 4
+
+
 def test_several_outputs() -> None:
     text = (
         "input: 8x8x3\nlayers: [{name: early, linear: 2}, {max_pool: 2, from: input}, {name: late, linear: 4}]\n"

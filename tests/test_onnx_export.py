@@ -281,3 +281,18 @@ def test_weights_beyond_what_a_file_holds() -> None:
     network = cnncalc.loads("input: 100_000\nlayers: [{linear: 10_000}]")
     with pytest.raises(DocumentError, match="onnx-too-large"):
         document(network, "zeros")
+
+
+def test_a_layer_that_shares_weights_reads_those_of_the_other(tmp_path: Path) -> None:
+    network = cnncalc.loads(
+        "input: 8x8x4\nlayers:\n"
+        "  - {name: one, conv: {out_channels: 4, kernel_size: 3, padding: 1}}\n"
+        "  - relu\n"
+        "  - {name: two, conv: {out_channels: 4, kernel_size: 3, padding: 1}, shares: one}\n"
+    )
+    model = onnx.load_from_string(document(network, "random"))
+    onnx.checker.check_model(model)
+    assert [one.name for one in model.graph.initializer] == ["one.weight", "one.bias"]
+    (tmp_path / "net.onnx").write_bytes(document(network, "random"))
+    again = load(tmp_path / "net.onnx")
+    assert [node.facts.weights + node.facts.biases for node in again] == [4 * 36 + 4, 0, 0]

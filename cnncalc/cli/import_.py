@@ -41,8 +41,8 @@ def import_(
     THE CODE THAT MODEL NAMES IS RUN: a file is executed, a function or class called, as Python would. Name only what
     you would run yourself. Arguments are literals: net.py:Net(10, width=64). ONNX files run no code.
 
-    A network that no document can say is shown as a table: one with operators that are no kind of layer here, or with
-    layers that share weights.
+    A network that no document can say is shown as a table: one with operators that are no kind of layer here, or where
+    a layer uses a part of another's parameters.
     """
     from cnncalc.files import write
     from cnncalc.models import is_model, is_onnx, load, text
@@ -61,7 +61,7 @@ def import_(
             from cnncalc.pytorch import references
 
             network = references.load(model, settings, training)
-    if output is None and any(node.facts.unknown or node.shared for node in network):
+    if output is None and any(node.facts.unknown or (node.shared and node.facts.parameters) for node in network):
         from cnncalc.analysis import analyze
         from cnncalc.render import terminal
 

@@ -39,6 +39,7 @@ class LayerUse:
     repeat: Term | None = None
     when: Term | None = None
     functional: bool = False
+    shares: Reference | None = None  # the layer whose parameters it uses
     paths: list[Path] | None = None
     spec: Kind | None = None  # the layer itself, where no field is an expression
 

@@ -215,11 +215,23 @@ class _Expander:
         else:
             inputs = (value,)
         layer = use.spec or self.layer(use, use.layer, scope)
-        node = Node(
-            name, layer, inputs, self.facts(use, layer, inputs, scope), use.node.span, scope.uses, use.functional
-        )
+        facts = self.facts(use, layer, inputs, scope)
+        owner = self.owner(use.shares, facts, name, scope) if use.shares is not None else None
+        facts = facts if owner is None else facts.sharing
+        node = Node(name, layer, inputs, facts, use.node.span, scope.uses, use.functional, owner)
         self.nodes.append(node)
         return node
+
+    def owner(self, reference: Reference, facts: Facts, name: str, scope: _Scope) -> Node:
+        """The layer whose parameters a layer with these facts uses, which has to have the same ones."""
+        found = self.look_up(reference, scope)
+        owner = found.shared or found if isinstance(found, Node) else None
+        needed, there = _shapes(facts), _shapes(owner.facts) if owner is not None else "none"
+        if owner is not None and needed == there != "none":
+            return owner
+        message = f"`{name}` cannot use the parameters of `{reference.name}`: it needs {needed}, and there are {there}"
+        notes = () if found.span is None else (Note(f"`{found.name}` is here", found.span),)
+        raise self.explained(Diagnostic("shares-differ", message, reference.node.span, notes=notes), scope)
 
     def path(self, path: Path, value: Value | None, scope: _Scope, merge: LayerUse) -> Value:
         end = self.look_up(path, scope) if isinstance(path, Reference) else self.walk(path, value, scope)
@@ -362,6 +374,10 @@ class _Expander:
                 help=f"add `from:` with one of {names}",
             )
         )
+
+
+def _shapes(facts: Facts) -> str:
+    return ", ".join([f"{one.name} {list(one.shape)}" for one in facts.parameters]) or "none"
 
 
 def _given(name: str, scope: _Scope) -> Term | None:

@@ -22,7 +22,7 @@ from cnncalc.language.source import Mapping, Node, Scalar, Sequence, describe, e
 from cnncalc.language.terms import Term, read_term
 from cnncalc.layers import KINDS, Kind, Merge
 
-BESIDE_THE_KIND = ("name", "from", "repeat", "when", "functional")
+BESIDE_THE_KIND = ("name", "from", "repeat", "when", "shares", "functional")
 TOP_LEVEL = ("name", "input", "inputs", "extends", "args", "blocks", "layers", "outputs", "expect")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 RESERVED_ARGS = ("i", "item", "in_channels", "block_in_channels")
@@ -266,7 +266,7 @@ class _Reader:
             use.name = name
 
     def check_references(self, uses: list[LayerUse], inputs: Collection[str], block: bool) -> None:
-        """Every name in `from` and in paths has to be one of an earlier layer of the scope, or of an input."""
+        """Every name in `from`, `shares` and paths has to be one of an earlier layer of the scope, or of an input."""
         everywhere: dict[str, LayerUse] | None = None
         seen = dict.fromkeys(inputs)
         inside: list[LayerUse] = []  # the merges around
@@ -298,6 +298,8 @@ class _Reader:
             for use in uses:
                 if use.source_name is not None:
                     check(use.source_name, use)
+                if use.shares is not None:
+                    check(use.shares, use)
                 if use.paths is not None:
                     inside.append(use)
                     for path in use.paths:
@@ -503,7 +505,7 @@ class _Reader:
         self.error("unknown-kind", f"{quoted(key.text)} is not a kind of layer or a block", key.span, help)
 
     def beside(self, use: LayerUse, node: Mapping) -> None:
-        """`name`, `from`, `repeat`, `functional`."""
+        """`name`, `from`, `repeat`, `shares`, `functional`."""
         name = node.entries.get("name")
         if isinstance(name, Scalar) and self.check_name(name, "a layer"):
             use.name, use.named = name.text, True
@@ -521,9 +523,23 @@ class _Reader:
             use.repeat = read_term(repeat, self.known, self.found, text=isinstance(repeat, Sequence))
             if use.repeat.constant and (wrong := wrong_repeat(use.repeat, use.repeat.value)):
                 self.found.add(wrong)
+        shares = node.entries.get("shares")
+        if shares is not None:
+            use.shares = self.shares(use, shares, node.keys["shares"])
         functional = node.entries.get("functional")
         if functional is not None:
             use.functional = self.functional(use, functional, node.keys["functional"])
+
+    def shares(self, use: LayerUse, value: Node, key: Scalar) -> Reference | None:
+        """The layer whose parameters this one uses."""
+        if use.layer is None:
+            message = f"`shares` is for a layer, and `{use.kind}` is a block"
+            self.error("shares-block", message, key.span, help="put it beside the layers in the block")
+        elif isinstance(value, Scalar) and value.text:
+            return Reference(value.text, value)
+        else:
+            self.wrong_type("`shares` has to be the name of the layer whose weights are used", value)
+        return None
 
     def functional(self, use: LayerUse, value: Node, key: Scalar) -> bool:
         """Whether the layer is a call of a function in the code that the document stands for."""

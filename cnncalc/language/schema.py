@@ -223,6 +223,7 @@ def _scope(prefix: str, of_values: str, blocks: bool) -> dict[str, Schema]:
     layer, path = f"{prefix}layer", f"{prefix}path"
     beside = {"name": _ref("name"), "from": _ref("reference")}
     beside |= {"repeat": _ref(f"{of_values}repeat"), "when": _ref(f"{of_values}when")}
+    beside |= {"shares": {**_ref("reference"), "description": "the layer whose parameters it uses"}}
     beside |= {"functional": {"description": "whether the code calls it as a function", "type": "boolean"}}
     owners = {kind: prefix if issubclass(owner, Merge) else of_values for kind, owner in KINDS.items()}
     use: Schema = {

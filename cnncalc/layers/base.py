@@ -7,7 +7,7 @@ A kind is a frozen record (its fields are the words a document writes) plus what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from cnncalc import formulas
@@ -164,6 +164,11 @@ class Facts:
     reach: Reach
     remarks: tuple[Remark, ...]
     unknown: str = ""  # an operator that no kind stands for: its work is in none of these counts
+
+    @property
+    def sharing(self) -> Facts:
+        """Those of a layer that uses another's parameters, which are counted there."""
+        return replace(self, parameters=(), weights=0, biases=0, buffers=0)
 
 
 class Aside(NamedTuple):

@@ -36,7 +36,8 @@ OPERATIONS = {
     "minimum": Operations(comparisons=1),
     "maximum": Operations(comparisons=1),
 }
-WITHOUT_IN_PLACE = ("subtract_from", "divide_into")  # torch has no form of these that writes over the input
+# Those that torch has in a form that writes over the input.
+IN_PLACE = ("add", "subtract", "multiply", "divide", "power", "minimum", "maximum")
 POWERS = {2: Operations(multiplies=1), 0.5: Operations(roots=1), -1: Operations(divisions=1)}
 
 
@@ -94,7 +95,7 @@ class Arithmetic(Layer):
                 sources=(0,),
                 help="give the tensor the input's sizes, or 1 where all places share one",
             )
-        if self.inplace and self.operation in WITHOUT_IN_PLACE:
+        if self.inplace and self.operation not in IN_PLACE:
             message = f"`{self.operation}` has no form that writes over its input"
             raise LayerError("not-in-place", message, field="inplace", help="leave out `inplace`")
         if self.inplace and self.output(input) != input:

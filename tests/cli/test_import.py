@@ -288,20 +288,52 @@ def test_a_terminal_sees_that_a_model_is_read(run: Run, monkeypatch: pytest.Monk
     assert "reading" not in run("import", "net.py:Net(10)", *SIZE).err
 
 
+TWICE = """
+from torch import nn
+
+
+class Twice(nn.Module):
+    def __init__(self, tied=False):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.other = nn.Conv2d(3, 3, 3, padding=1)
+        if tied:
+            self.other.weight = self.conv.weight
+
+    def forward(self, x):
+        return self.other(self.conv(self.conv(x).relu()))
+"""
+
+
 def test_shared_weights(run: Run) -> None:
-    """Counted once where the module itself is asked; no document says them, and none with both counts is written."""
-    Path("shared.py").write_text(
-        "from torch import nn\n\n\nclass Twice(nn.Module):\n"
-        "    def __init__(self):\n        super().__init__()\n        self.conv = nn.Conv2d(3, 3, 3, padding=1)\n\n"
-        "    def forward(self, x):\n        return self.conv(self.conv(x).relu())\n"
+    """They are counted once, and the document says whose they are; verified against the module itself."""
+    Path("shared.py").write_text(TWICE)
+    assert run("import", "shared.py:Twice", *SIZE, "-o", "shared.yaml").code == 0
+    assert (
+        "conv_2, conv: {out_channels: 3, kernel_size: 3, padding: 1}, shares: conv" in Path("shared.yaml").read_text()
     )
-    shown = run("import", "shared.py:Twice", *SIZE)
-    assert (shown.code, "84  81 weights + 3 biases" in shown.out) == (0, True), shown.out
-    refused = run("import", "shared.py:Twice", *SIZE, "-o", "shared.yaml")
-    assert (refused.code, Path("shared.yaml").exists()) == (2, False)
-    assert "error[shared-weights]: no document can say that `conv_2` uses the weights of `conv`" in refused.err
+    counted = [
+        run("analyze", name, *more, "--format", "csv", "--columns", "layer,parameters,macs").out
+        for name, more in (("shared.yaml", ()), ("shared.py:Twice", SET))
+    ]
+    assert counted[0] == counted[1]
+    assert sum(int(line.split(",")[1]) for line in counted[0].splitlines()[1:]) == 2 * (81 + 3)
+    verified = run("verify", "shared.yaml", "--against", "shared.py:Twice", "--device", "cpu")
+    assert verified.code == 0, verified.out
     fitting = run("fit", "shared.py:Twice", *SET, "--training", "--memory", "1MB")
     assert (fitting.code, "Traceback" in fitting.err) == (0, False), fitting.err
+
+
+def test_a_part_of_the_parameters_that_is_shared(run: Run) -> None:
+    """A weight that is tied, beside a bias of one's own, is counted right, and no document says it."""
+    Path("shared.py").write_text(TWICE)
+    shown = run("import", "shared.py:Twice(tied=True)", *SIZE)
+    assert (shown.code, "87  81 weights + 6 biases" in shown.out) == (0, True), shown.out
+    refused = run("import", "shared.py:Twice(tied=True)", *SIZE, "-o", "shared.yaml")
+    assert (refused.code, Path("shared.yaml").exists()) == (2, False)
+    assert (
+        "error[partly-shared]: no document can say that `other` uses a part of the parameters of `conv`" in refused.err
+    )
 
 
 def test_a_saved_program(run: Run) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import cnncalc
 from cnncalc.eager import Setup
 from cnncalc.graph import Network
-from cnncalc.layers.pointwise import FUNCTIONS, OPERATIONS
+from cnncalc.layers.pointwise import FUNCTIONS, IN_PLACE, OPERATIONS
 
 DATA = Path(__file__).parents[1] / "data" / "eager_events.txt"
 
@@ -166,13 +166,13 @@ LAYERS = {
     "hard_sigmoid-in-place": "{hard_sigmoid: {inplace: true}}",
     **{
         f"arithmetic-{operation}-in-place": f"{{arithmetic: {{operation: {operation}, number: 2.5, inplace: true}}}}"
-        for operation in OPERATIONS
+        for operation in IN_PLACE
     },
     **{
         f"arithmetic-{operation}-a-tensor-in-place": (
             f"{{arithmetic: {{operation: {operation}, shape: [12, 1, 1], inplace: true}}}}"
         )
-        for operation in OPERATIONS
+        for operation in IN_PLACE
     },
     **{f"function-{name}-in-place": f"{{function: {{of: {name}, inplace: true}}}}" for name in FUNCTIONS},
     "product-in-place-on-a-part": "{slice: {stop: 5}}, {arithmetic: {shape: [5, 1, 1], inplace: true}}",
@@ -310,7 +310,7 @@ AUTOCAST = (
     *("avg_pool", "lp_pool", "subsample", "batch_norm", "layer_norm-channels", "l2_norm"),
     *("instance_norm-tracked", "instance_norm-full"),
     *[f"arithmetic-{operation}-a-tensor" for operation in OPERATIONS],
-    *[f"arithmetic-{operation}-a-tensor-in-place" for operation in OPERATIONS],
+    *[f"arithmetic-{operation}-a-tensor-in-place" for operation in IN_PLACE],
     *("arithmetic-power-of-a-buffer", "product-in-place-on-a-part", "reduce-norm", "reduce-sum", "reduce-min-kept"),
     *("local_response_norm", "scale", "prelu", "softmax", "dropout", "drop_path", "pad-reflect", "pad-replicate"),
     *(

@@ -449,3 +449,27 @@ def test_a_block_calls_the_value_that_enters_it_input() -> None:
     assert reads["outer.1.inner2.relu"] == ["outer.0.add"]
     assert reads["outer.1.add"] == ["outer.1.inner2.add", "outer.0.add"]
     assert reads["add"] == ["input", "outer.1.add"]
+
+
+# shares ---------------------------------------------------------------------------------------------------------------
+
+
+def test_shared_parameters_are_counted_once() -> None:
+    """Where they are named, through another that shares them, in every repeat; the work is done each time."""
+    network = loads(
+        "input: 6x6x4\n"
+        "blocks: {pair: {layers: [{name: a, batch_norm: {}}, {name: b, batch_norm: {}, shares: a}]}}\n"
+        "layers:\n"
+        "  - {name: one, conv: {out_channels: 4, kernel_size: 3, padding: 1}}\n"
+        "  - {name: two, conv: {out_channels: 4, kernel_size: 3, padding: 1}, shares: one}\n"
+        "  - {name: more, conv: {out_channels: 4, kernel_size: 3, padding: 1}, shares: two, repeat: 2}\n"
+        "  - {pair: {}, repeat: 2}\n"
+    )
+    assert {node.name: node.shared.name for node in network if node.shared is not None} == {
+        **{"two": "one", "more.0": "one", "more.1": "one"},
+        **{"pair.0.b": "pair.0.a", "pair.1.b": "pair.1.a"},
+    }
+    facts = [node.facts for node in network]
+    assert [of.weights + of.biases for of in facts] == [4 * 36 + 4, 0, 0, 0, 8, 0, 8, 0]
+    assert [of.buffers for of in facts] == [0, 0, 0, 0, 8, 0, 8, 0]
+    assert {of.macs for of in facts[:4]} == {36 * 4 * 36}

@@ -22,7 +22,16 @@ from cnncalc.language.write import flow, text
 def edges(network: Network) -> list[Any]:
     """Everything of a graph but the names."""
     places = {value: place for place, value in enumerate((*network.inputs, *network.nodes))}
-    nodes = [(node.layer, [places[value] for value in node.inputs], node.output, node.functional) for node in network]
+    nodes = [
+        (
+            node.layer,
+            [places[value] for value in node.inputs],
+            node.output,
+            node.functional,
+            node.shared and places[node.shared],
+        )
+        for node in network
+    ]
     outputs = [places[value] for value in network.outputs]
     return [[value.output for value in network.inputs], nodes, outputs, network.layout]
 
@@ -226,6 +235,24 @@ def test_one_of_a_kind_without_a_name_is_not_repeated() -> None:
     """`x.1.0`: no document can say the `1`, and so none needs the `0`."""
     layers = "linear: 8, linear: 4, relu, linear: 2, relu"
     assert "repeat" not in folded(called(layers, "x.0 x.1.0.fc x.1.0.relu x.2.0.fc x.2.0.relu", "8")).replace(": 2", "")
+
+
+def test_shared_parameters() -> None:
+    """By name in their own list, in a block for every use of it, and out of a block; a repeat shares them, too."""
+    conv = "conv: {out_channels: 4, kernel_size: 3, padding: 1}"
+    network = loads(
+        "input: 8x8x4\n"
+        f"blocks: {{unit: {{layers: [{{name: one, {conv}}}, relu, {{name: two, {conv}, shares: one}}]}}}}\n"
+        "layers:\n"
+        "  - {name: stage, unit: {}, repeat: 2}\n"
+        "  - {name: alone, unit: {}}\n"
+        f"  - {{name: last, {conv}, shares: alone.two}}\n"
+        f"  - {{name: more, {conv}, shares: last, repeat: 3}}\n"
+    )
+    written = folded(network)
+    assert written.count("shares: one") == 1
+    assert written.count("shares: alone.one") == 2
+    assert "repeat: 3" in written
 
 
 def test_functional_layers() -> None:

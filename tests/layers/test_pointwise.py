@@ -20,7 +20,7 @@ ROWS = [
     ),
     pytest.param(
         "arithmetic",
-        {"operation": "subtract_from", "number": 1, "inplace": True},
+        {"operation": "subtract", "number": 1, "inplace": True},
         (6, 5, 4),
         {"output": (6, 5, 4), "adds": 120},
         id="in-place",

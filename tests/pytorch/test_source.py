@@ -787,6 +787,7 @@ PLAIN = [
             "shape: [6, 1, 4]",
             "shape: [1, 5, 4], trainable: false, inplace: true",
         )
+        if operation in pointwise.IN_PLACE or "inplace" not in other
     ],
     *[f"function: {{of: {of}{option}}}" for of in pointwise.FUNCTIONS for option in ("", ", inplace: true")],
     *[
@@ -1290,7 +1291,7 @@ class Plain(Drawing):
             number = {"number": self.one(-1, 0.5, 2, *names, *[f"{name} + 1" for name in names])}
             tensor = {"shape": self.one([1], [3], [1, 1, 1], [3, 1, 2], [4, 5, 1], "[block_in_channels, 1, 1]")}
             tensor |= {"trainable": self.one(True, False)}
-            of = {"operation": self.one(*pointwise.OPERATIONS)}
+            of = {"operation": self.one(*(pointwise.IN_PLACE if inplace else pointwise.OPERATIONS))}
             return {"arithmetic": {**of, **inplace, **(number if form == "number" else tensor)}}
         if form == "function":
             return {"function": {"of": self.one(*pointwise.FUNCTIONS), **inplace}}

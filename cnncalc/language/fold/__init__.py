@@ -94,6 +94,7 @@ def _layer(line: Line, names: dict[Block, str]) -> Any:
         "from": use.source,
         "repeat": None if line.repeat is None else _value(line.repeat),
         "when": line.when and line.when.text,
+        "shares": use.shares,
         "functional": use.functional or None,
     }
     name = {"name": line.name} if line.name else {}

@@ -95,7 +95,7 @@ def _bone(slot: Slot, optional: bool) -> tuple[Any, ...]:
     use = slot.use
     paths = [path if isinstance(path, str) else _skeleton(path, optional) for path in slot.paths or ()]
     kind = id(use.bodies[0].block) if use.bodies else use.kind
-    return (kind, use.name, use.source, use.functional, use.name and use.repeat is None, *paths)
+    return (kind, use.name, use.source, use.shares, use.functional, use.name and use.repeat is None, *paths)
 
 
 def _joined_blocks(one: Block, other: Block) -> Block | None:

@@ -88,6 +88,7 @@ class Folder:
 
     def leaf(self, node: Node, wish: str) -> _Item:
         use = Use(node.layer.kind, fields_of(node.layer), node.functional, {node.inputs[0].output[0]})
+        use.shares = node.shared or ""
         return _Item(use, node.inputs[0], node, wish, {node: ""})
 
     def group(self, run: list[Node], whole: str, head: str) -> list[_Item]:
@@ -221,6 +222,8 @@ class Folder:
                 use.paths = [self.path(path, item.entry, names, calls) for path in item.paths]
             needs = item.paths is None or any(isinstance(path, list) for path in item.paths)
             use.source = _named(item.entry, names) if item.entry is not current and needs else ""
+            if isinstance(use.shares, Node):
+                use.shares = _named(use.shares, names)
             if item.copies is not None:
                 use.repeat = 1 + len(item.copies)
                 use.bodies = use.bodies[:1] * use.repeat

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cnncalc.graph import Node
     from cnncalc.language.fold.blocks import Block
 
 UNWISHED = "~"  # begins a name that nobody asked for, and that is left out where nothing calls it
@@ -34,6 +35,7 @@ class Use:
     source: str = ""
     paths: list[list[Use] | str] | None = None
     repeat: int | None = None
+    shares: Node | str = ""  # the layer whose parameters it uses, by its name as soon as that has one
 
     @property
     def content(self) -> tuple[Any, ...]:
@@ -44,7 +46,8 @@ class Use:
     @property
     def itself(self) -> tuple[Any, ...]:
         """The same of what is used, without where and how often."""
-        return (self.kind, repr(self.fields), self.functional, *map(id, self.bodies))
+        shares = self.shares if isinstance(self.shares, str) else id(self.shares)
+        return (self.kind, repr(self.fields), self.functional, shares, *map(id, self.bodies))
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +104,8 @@ def calls(lists: Sequence[list[Use]]) -> Iterator[str]:
     for use in [use for one in lists for use in every(one)]:
         if use.source:
             yield use.source
+        if isinstance(use.shares, str) and use.shares:
+            yield use.shares
         yield from [path for path in use.paths or () if isinstance(path, str)]
 
 
@@ -112,6 +117,7 @@ def drop_needless_names(lists: Sequence[list[Use]], outputs: Sequence[str]) -> N
         use.name = "" if unwished else use.name.removeprefix(UNWISHED)
         use.repeat = None if unwished and use.repeat == 1 else use.repeat
         use.source = use.source.replace(UNWISHED, "")
+        use.shares = use.shares.replace(UNWISHED, "") if isinstance(use.shares, str) else use.shares
         if use.paths is not None:
             use.paths = [path.replace(UNWISHED, "") if isinstance(path, str) else path for path in use.paths]
 

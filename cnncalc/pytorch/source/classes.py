@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
 
+from cnncalc.diagnostics import Diagnostic, DocumentError
 from cnncalc.graph import Value
 from cnncalc.language.document import Block, LayerUse, Reference
 from cnncalc.pytorch.source import algebra
@@ -99,6 +100,9 @@ class ClassWriter:
         use = here[0][1].use
         self.values.current = use.name
         skipped = use.repeat is None and all(step.calls == [None] for _, step in here)
+        if use.shares is not None and (use.repeat is not None or use.when is not None):
+            message = f"`{use.name}` cannot be written as source: it shares weights, and has `repeat` or `when`"
+            raise DocumentError(Diagnostic("no-source", message, use.shares.node.span))
         flow = start if use.source_name is None else self.scope.flows.get(use.source_name.name, start)
         if use.name in self.scope.read:
             target = self.local(use.name)
@@ -130,11 +134,21 @@ class ClassWriter:
             return self.merge(use, rows, flow, target)
         made = self.modules.made(use, rows, [flow.channels])
         own = ""
-        if made.piece:
-            own = f"self.{self.attribute(name)}"
+        if use.shares is not None:
+            own = self.scope.modules[name] = self.shared(use, use.shares)
+        elif made.piece:
+            own = self.scope.modules[name] = f"self.{self.attribute(name)}"
             self.init.append(Line(own, made.piece))
         self.forward.append(application(target, own, made, flow.variable))
         return self.after(rows, flow, target, [made.channels, flow.channels])
+
+    def shared(self, use: LayerUse, owner: Reference) -> str:
+        """The module of another layer; raises `DocumentError` where that is none of this class that is always there."""
+        module = self.scope.modules.get(owner.name)
+        if module is None:
+            message = f"`{use.name}` cannot be written as source: `{owner.name}` is no single layer of the same block"
+            raise DocumentError(Diagnostic("no-source", message, owner.node.span))
+        return module
 
     def passed(self, flow: Flow, target: str, name: str) -> Flow:
         """A value that goes on as it is; under a variable of its own where it is read by name."""

@@ -87,11 +87,12 @@ class Row:
 
 @dataclass(slots=True, eq=False)
 class Scope:
-    """Names of a block: its args as expressions, the values of its layers, and which of those are read by name."""
+    """Names of a block: its args as expressions, values and modules of layers, and which values are read by name."""
 
     args: dict[str, Tree | None]
     read: set[str]
     flows: dict[str, Flow] = field(default_factory=dict)
+    modules: dict[str, str] = field(default_factory=dict)  # of layers that are always there, as code calls them
     prefix: str = ""
 
     def reads_inside(self, name: str) -> bool:
