@@ -25,14 +25,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnncalc.pytorch.capture import capture
-from cnncalc.pytorch.references import without_weights
+from cnncalc.pytorch.references import light
 
 LIBRARY = torch.library.Library("torchvision", "DEF")  # timm imports torchvision; it is not built for every torch
 LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 LIBRARY.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-# Attention under other names: of EfficientViT, SHViT, EfficientViM (a mixer of states), iFormer and LambdaNetworks.
-ATTENTION = ("LiteMLA", "SHSA", "HSMSSD", "SHMA", "LambdaLayer")
+# Attention under other names: of EfficientViT, SHViT, EfficientViM (a mixer of states), iFormer, LambdaNetworks and
+# ConViT.
+ATTENTION = ("LiteMLA", "SHSA", "HSMSSD", "SHMA", "LambdaLayer", "GPSA", "MHSA")
 ATTENTION_OF_CHANNELS = (
     "SplitAttn",
     "SelectiveKernelAttn",
@@ -85,8 +86,7 @@ def made(name: str) -> nn.Module:
     """The model as in prediction, without memory for its weights."""
     import timm
 
-    with without_weights():
-        module: nn.Module = timm.create_model(name)
+    module: nn.Module = light(lambda: timm.create_model(name))
     return module.eval().to("meta")
 
 

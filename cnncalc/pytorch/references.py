@@ -13,10 +13,10 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -37,8 +37,7 @@ def load(reference: str, settings: Iterable[str] = (), training: bool = False) -
     """
     if reference.endswith(".pt2"):
         return _program(reference, settings)
-    with without_weights():
-        module, name = made(reference)
+    module, name = light(lambda: made(reference))
     module = module.train(training).to("meta")
     sizes, layout = _sizes(module, settings)
     examples = {one: torch.empty(BATCH, *size, device="meta") for one, size in sizes.items()}
@@ -158,6 +157,20 @@ def running(reference: str) -> Iterator[None]:
         notes = (Note(f"raised in {frames[-1].filename}:{frames[-1].lineno}"),) if frames else ()
         message = f"{quoted(reference)} raises {type(error).__name__}: {_first(error)}"
         raise DocumentError(Diagnostic("model-fails", message, notes=notes)) from None
+
+
+T = TypeVar("T")
+
+
+def light(make: Callable[[], T]) -> T:
+    """What a function makes without memory for weights; with it, where a constructor computes with them."""
+    try:
+        with without_weights():
+            return make()
+    except (DocumentError, RuntimeError, NotImplementedError) as error:
+        if "meta" not in str(error):  # "meta tensor", "device meta"
+            raise
+    return make()
 
 
 @contextmanager

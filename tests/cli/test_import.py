@@ -324,6 +324,18 @@ def test_shared_weights(run: Run) -> None:
     assert (fitting.code, "Traceback" in fitting.err) == (0, False), fitting.err
 
 
+def test_a_constructor_that_computes_with_its_weights(run: Run) -> None:
+    """Such a module is made with real ones."""
+    Path("computes.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.conv = nn.Conv2d(3, 3, 1)\n"
+        "        self.factor = float(self.conv.weight.abs().max()) + 2\n\n"
+        "    def forward(self, x):\n        return self.conv(x) * self.factor\n"
+    )
+    result = run("import", "computes.py:Net", *SIZE)
+    assert (result.code, "arithmetic" in result.out) == (0, True), result.err
+
+
 def test_a_part_of_the_parameters_that_is_shared(run: Run) -> None:
     """A weight that is tied, beside a bias of one's own, is counted right, and no document says it."""
     Path("shared.py").write_text(TWICE)
