@@ -31,9 +31,12 @@ LIBRARY = torch.library.Library("torchvision", "DEF")  # timm imports torchvisio
 LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 LIBRARY.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-# Attention under other names: of EfficientViT, SHViT, EfficientViM (a mixer of states), iFormer, LambdaNetworks and
-# ConViT.
-ATTENTION = ("LiteMLA", "SHSA", "HSMSSD", "SHMA", "LambdaLayer", "GPSA", "MHSA")
+# Attention under other names: of EfficientViT, SHViT, EfficientViM (a mixer of states), iFormer, LambdaNetworks,
+# ConViT, and blocks of vision transformers that do it themselves.
+ATTENTION = (
+    *("LiteMLA", "SHSA", "HSMSSD", "SHMA", "LambdaLayer", "GPSA", "MHSA"),
+    *("ParallelScalingBlock", "DiffParallelScalingBlock"),
+)
 ATTENTION_OF_CHANNELS = (
     "SplitAttn",
     "SelectiveKernelAttn",
