@@ -761,9 +761,14 @@ def test_shared_weights_are_counted_once(read: Read) -> None:
 
 
 def test_a_shared_bias_is_counted_once(read: Read) -> None:
+    """But for one of equal numbers, which exporters make of several: a bias starts with zeros in every layer."""
     nodes = [node("Conv", "x w b", "a"), node("Conv", "a v b")]
-    network = read(nodes, weights={"w": (3, 3, 1, 1), "v": (3, 3, 1, 1), "b": (3,)})
-    assert [(layer.facts.weights, layer.facts.biases) for layer in network] == [(9, 3), (9, 0)]
+    weights = {"w": (3, 3, 1, 1), "v": (3, 3, 1, 1)}
+    for values, second in (([1.0, 2.0, 3.0], 0), ([0.0, 0.0, 0.0], 3)):
+        bias = helper.make_tensor("b", TensorProto.FLOAT, [3], values)
+        network = read(nodes, weights=weights, tensors=[bias])
+        assert [(layer.facts.weights, layer.facts.biases) for layer in network] == [(9, 3), (9, second)]
+        assert network.nodes[1].shared is (None if second else network.nodes[0])
 
 
 def test_zeros_that_no_tensor_holds_are_no_bias(read: Read) -> None:

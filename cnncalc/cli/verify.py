@@ -84,7 +84,7 @@ def verify(
     With --against: compare one network with a module in prediction, layer by layer in order, and what both make of the
     same images with the same weights.
 
-    torch is an extra: pip install "cnncalc[torch]".
+    torch is an extra: pip install "cnncalc\\[torch]".
     """
     if find_spec("torch") is None:
         raise DocumentError(

@@ -215,6 +215,11 @@ def turn(values: Sequence[Value]) -> Step | None:
     return values[0].steps[0] if len(orders) == 1 else None
 
 
+def is_uniform(constant: Constant) -> bool:
+    """Whether it is a vector of one number."""
+    return len(constant.shape or ()) == 1 and constant.values is not None and len(set(constant.values)) == 1
+
+
 def without(facts: Facts, places: Sequence[int]) -> Facts:
     """The facts of a layer some of whose tensors (by their place) are another's."""
     kept = [one for place, one in enumerate(facts.parameters) if place not in places]
@@ -365,9 +370,15 @@ class Walk:
             raise DocumentError(Diagnostic("onnx-weights-differ", message, notes=notes))
 
     def hold(self, node: Node, constants: Sequence[Constant]) -> None:
-        """Remember whose weights these are; what an earlier layer holds is counted there and no longer here."""
+        """Remember whose weights these are; what an earlier layer holds is counted there and no longer here.
+
+        But vectors of one number, as biases and norms begin: exporters make one tensor of those that are equal, and
+        whose weights are another's has them by more than that.
+        """
         names = tuple([name for one in constants for name in one.tensors])
         owners = [next((self.holders[name] for name in one.tensors if name in self.holders), None) for one in constants]
+        if not any(owner for owner, one in zip(owners, constants, strict=True) if not is_uniform(one)):
+            owners = [None] * len(constants)
         self.held[node] = names if not owners or owners[0] is None else ()
         node.shared = next(filter(None, owners), None)
         if node.shared is not None:

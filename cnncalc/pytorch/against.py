@@ -250,8 +250,11 @@ def _outputs(
         wanted = [leaf for leaf in pytree.tree_leaves(module(*images)) if isinstance(leaf, Tensor)]
         result = built(*images)
         results = list(result) if isinstance(result, tuple) else [result]
-        comparisons = [same("outputs", len(results), len(wanted))]
-        found = [_difference(a, b) for a, b in zip(results, wanted, strict=False)]
+        shapes = [[list(one.shape) for one in outputs] for outputs in (results, wanted)]
+        comparisons = [same("outputs", *[", ".join(map(str, each)) for each in shapes])]
+        if not comparisons[0].agrees:
+            return comparisons
+        found = [_difference(a, b) for a, b in zip(results, wanted, strict=True)]
         note = ""
         if max(found, default=0) > TOLERANCE:
             note = "; ".join([*_first_difference(built, module, both, images), *_otherwise(both)])
@@ -264,8 +267,6 @@ def _outputs(
 
 def _difference(one: Tensor, other: Tensor) -> float:
     """The largest difference, as a part of the largest value; infinite where there is no number."""
-    if one.shape != other.shape:
-        return float("inf")
     difference = float((one - other).abs().max() / other.abs().max().clamp(min=torch.finfo(other.dtype).tiny))
     return difference if difference == difference else float("inf")
 

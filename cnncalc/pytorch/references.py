@@ -24,9 +24,10 @@ from torch import nn
 from cnncalc.diagnostics import Diagnostic, DocumentError, Note, did_you_mean, near, quoted
 from cnncalc.graph import Network
 from cnncalc.pytorch.capture import capture, captured_program
+from cnncalc.pytorch.capture.trace import quiet
 from cnncalc.shapes import Layout, Shape
 
-BATCH = 2  # images in the batch that traces a module: batch norm cannot train on one
+BATCH = 13  # images in the batch that traces a module: a number that other sizes are not, to know it by
 
 
 def load(reference: str, settings: Iterable[str] = (), training: bool = False) -> Network:
@@ -73,7 +74,8 @@ def _saved(path: str) -> Any:
     if not Path(path).is_file():
         raise _refused("no-such-file", f"there is no file {path}")
     try:
-        return torch.export.load(path)
+        with quiet():
+            return torch.export.load(path)
     except Exception as error:
         raise _refused("not-a-program", f"{path} is no program saved by torch.export: {_first(error)}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -386,3 +387,12 @@ layers:
 outputs: [a, b, x]
 """
     )
+
+
+def test_names_of_inputs_that_no_document_can_spell() -> None:
+    network = loads("inputs: {one: 4x4x2, two: 4x4x2}\nlayers: [{add: [one, two]}]\n")
+    named = replace(network, inputs=tuple(network.inputs))
+    for value, name in zip(named.inputs, ("input.1", "3"), strict=True):
+        object.__setattr__(value, "name", name)
+    assert list(document(named)["inputs"]) == ["input_1", "input_3"]
+    assert [value.name for value in loads(text(document(named))).inputs] == ["input_1", "input_3"]

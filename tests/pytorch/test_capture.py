@@ -512,3 +512,27 @@ def test_weights_are_not_in_memory() -> None:
         module = nn.Linear(20_000, 20_000)
     assert module.weight.is_meta
     assert capture(module, torch.empty(2, 20_000, device="meta")).nodes[0].facts.macs == 400_000_000
+
+
+class TokensFirst(nn.Module):
+    """The images of the batch are the second dimension for a while, as attention has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, 32, 4, 4)
+        self.dense = nn.Linear(32, 32)
+        self.head = nn.Linear(32, 5)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.patch(image).flatten(2).permute(2, 0, 1)
+        x = self.dense(x).permute(1, 0, 2)
+        return self.head(x.mean(1))
+
+
+def test_what_is_done_to_all_images_together_is_in_no_count() -> None:
+    """Counted as one image's it would be the whole batch's."""
+    network = capture(TokensFirst(), torch.empty(7, 3, 16, 16))
+    assert [node.name for node in network if node.facts.unknown] == ["permute", "dense", "permute_2"]
+    assert total(network, "macs") == 16 * 32 * 48 + 32 * 5
+    assert [node.output for node in network][-1] == (5,)
+    assert any("not its first dimension" in one.message for one in network.said)

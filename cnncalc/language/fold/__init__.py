@@ -9,15 +9,17 @@ them (`names`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cnncalc.graph import Network
+from cnncalc.graph import Network, Value
 from cnncalc.language.fold.blocks import Block, unify
 from cnncalc.language.fold.items import Folder
 from cnncalc.language.fold.names import block_names, drop_own_names, kind_of
 from cnncalc.language.fold.template import Line, Said, Template, every_line
-from cnncalc.language.fold.uses import UNWISHED, Body, Plain, calls, drop_needless_names, slots_of
+from cnncalc.language.fold.uses import UNWISHED, Body, Plain, calls, drop_needless_names, free, slots_of
+from cnncalc.language.reader import INPUT, NAME, RESERVED_NAMES
 from cnncalc.layers import KINDS
 from cnncalc.shapes import shape_text
 
@@ -27,7 +29,8 @@ def document(network: Network) -> Plain:
     folder = Folder()
     inputs = network.inputs
     entry = inputs[0] if len(inputs) == 1 else None
-    top = folder.written(folder.items(network.nodes, "", entry), entry, {value: value.name for value in inputs})
+    names_of_inputs = _input_names(network)
+    top = folder.written(folder.items(network.nodes, "", entry), entry, dict(names_of_inputs))
     bodies = [*folder.bodies.values()]
     last = network.nodes[-1] if network.nodes else inputs[0]
     listed = network.output_names or list(network.outputs) != [last]
@@ -39,19 +42,28 @@ def document(network: Network) -> Plain:
     blocks = list(dict.fromkeys(_blocks(layers)))
     names = block_names(blocks, {*calls(lists)})
     data: Plain = {"name": network.name} if network.name else {}
-    data |= _inputs(network)
+    data |= _inputs(network, names_of_inputs)
     if blocks:
         data["blocks"] = {names[block]: _block(block, names) for block in blocks}
-    drop_own_names(layers, [value.name for value in inputs], names)
+    drop_own_names(layers, [*names_of_inputs.values()], names)
     data["layers"] = _layers(layers, names) or ["identity"]
     if outputs:
         data["outputs"] = [name.replace(UNWISHED, "") for name in outputs]
     return data
 
 
-def _inputs(network: Network) -> Plain:
+def _input_names(network: Network) -> dict[Value, str]:
+    """Their own, where the language can spell them: `input.1` becomes `input_1`."""
+    names: dict[Value, str] = {}
+    for value in network.inputs:
+        word = re.sub(r"\W", "_", value.name)
+        names[value] = free(word if NAME.match(word) else f"{INPUT}_{word}", {*names.values(), *RESERVED_NAMES})
+    return names
+
+
+def _inputs(network: Network, names: dict[Value, str]) -> Plain:
     sizes = {
-        value.name: list(value.output)
+        names[value]: list(value.output)
         if network.layout == "chw"
         else shape_text(value.output, "hwc")
         if len(value.output) > 1

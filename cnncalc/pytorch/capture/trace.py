@@ -81,7 +81,7 @@ def tensors_of(module: nn.Module) -> dict[str, Origin]:
 
 def exported(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Trace:
     """The trace that torch.export gives. Raises `Refused`."""
-    with _quiet(), _restored(module):
+    with quiet(), _restored(module):
         try:
             program = torch.export.export(module, args, dict(kwargs), strict=False)
         except Exception as error:  # torch raises what the module and its own parts raise
@@ -172,7 +172,7 @@ def dispatched(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, An
         names[:] = [name for name, _ in found]
         return [tensor for _, tensor in found]
 
-    with _quiet(), _restored(module), torch.no_grad():
+    with quiet(), _restored(module), torch.no_grad():
         try:
             traced = make_fx(run, tracing_mode="fake", pre_dispatch=True, _allow_non_fake_inputs=True)(held, given)
         except Exception as error:
@@ -275,7 +275,7 @@ def _tensors(value: Any, path: str) -> Iterator[tuple[str, Tensor]]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the warnings and logs of tracing, which speak of torch's own insides."""
     import logging
 

@@ -59,6 +59,7 @@ class Walk:
         self.inputs: list[Input] = []
         self.whole: dict[str, Any] = {}  # modules that are one layer whatever they do, and what came out of each call
         self.batch = 0
+        self.mixed: set[Any] = set()  # values whose first dimension is not the batch's
 
     def run(self) -> None:
         for node in self.trace.graph.nodes:
@@ -139,6 +140,8 @@ class Walk:
         try:
             if entry is None:
                 raise NoKind("")
+            if not self.is_apart(node) or any(value in self.mixed for value in call.values):
+                raise NoKind("the images of a batch are not its first dimension")
             result = entry(call)
             if isinstance(result, list):
                 return [Later(node, call, one, shape) for one, shape in zip(result, call.output, strict=True)]
@@ -193,7 +196,15 @@ class Walk:
         name = str(node.target).removesuffix(".default")
         self.unknown.setdefault(name, why)
         held = tuple([value for value in pytree.tree_leaves(list(call.arguments.values())) if isinstance(value, Held)])
-        return self.layer(node, Unknown(operator=name, shape=shape or (1,)), *call.values, held=held)
+        made = self.layer(node, Unknown(operator=name, shape=shape or (1,)), *call.values, held=held)
+        if not self.is_apart(node):
+            self.mixed.add(made)
+        return made
+
+    def is_apart(self, node: fx.Node) -> bool:
+        """Whether what an operator makes has the images of the batch one after another."""
+        results = [one for one in pytree.tree_leaves(node.meta.get("val")) if isinstance(one, Tensor) and one.dim()]
+        return all(int(one.shape[0]) == self.batch for one in results)
 
     def whole_module(self, node: fx.Node, call: Call) -> Any:
         """The value of a module that is one layer, whatever operators it is written with; None elsewhere."""
