@@ -362,6 +362,12 @@ def last_axis_macs(E: int, W: int) -> int:
     return E * W
 
 
+@formula("MACs")
+def matmul_macs(E: int, W: int) -> int:
+    """Each output sums the products of a row and a column, W values each (torch.matmul)."""
+    return E * W
+
+
 @formula("connections")
 def connections(Q: int, U: int) -> int:
     """Each multiply-accumulate uses a weight once; biases and learned factors are used beside (LeCun et al. 1998)."""

@@ -216,6 +216,10 @@ def reduce(draw: Draw, shape: Shape) -> Fields:
     return {"by": by, "axes": axes, "keep": draw(st.booleans())}
 
 
+def an_axis(draw: Draw, shape: Shape) -> Fields:
+    return {"axis": draw(st.integers(0, len(shape) - 1))}
+
+
 def nothing(draw: Draw, shape: Shape) -> Fields:
     return {}
 
@@ -319,8 +323,8 @@ FIELDS: dict[str, Callable[[Draw, Shape], Fields | None]] = {
     "softplus": nothing,
     "hard_swish": nothing,
     "hard_sigmoid": nothing,
-    "softmax": nothing,
-    "log_softmax": nothing,
+    "softmax": an_axis,
+    "log_softmax": an_axis,
     "arithmetic": arithmetic,
     "function": lambda draw, shape: {"of": draw(st.sampled_from(sorted(FUNCTIONS)))},
     "reduce": reduce,
@@ -435,6 +439,21 @@ class Writer:
             )
         return {"concat": paths}, (channels, *shape[1:])
 
+    def product(self, shape: Shape) -> tuple[Layer, Shape]:
+        """The matrix product of the value, or of all of it as one matrix, and its transpose, in either order."""
+        in_one = len(shape) == 1 or self.draw(st.integers(0, 3)) == 0
+        rows = self.draw(st.sampled_from(divisors(elements(shape))))
+        *others, n, m = (1, rows, elements(shape) // rows) if in_one else shape
+        last = len(others)
+        paths: list[Any] = []
+        for turn in ([], [{"permute": [*range(last), last + 1, last]}]):
+            between = self.draw(st.sampled_from(["tanh", {"softmax": {"axis": last}}, "relu", "identity"]))
+            paths.append([*([{"reshape": [1, n, m]}] if in_one else []), between, *turn])
+        if self.draw(st.booleans()):
+            paths, n = paths[::-1], m
+        output = (*others, n, n)
+        return ({"identity": {}}, shape) if elements(output) > MOST_ELEMENTS else ({"matmul": paths}, output)
+
     def block(self, shape: Shape) -> tuple[Layer, Shape]:
         """A block of a few layers, whose width may be an arg; repeated where it keeps the shape."""
         name = f"block_{'abcdefgh'[len(self.blocks)]}"
@@ -464,13 +483,15 @@ class Writer:
         for _ in range(count):
             if elements(shape) > MOST_ELEMENTS:
                 break
-            form = self.draw(st.integers(0, 9))
+            form = self.draw(st.integers(0, 10))
             if form == 0:
                 layer, after = self.residual(shape)
             elif form == 1:
                 layer, after = self.concat(shape)
             elif form == 2 and not nested and len(self.blocks) < 3:
                 layer, after = self.block(shape)
+            elif form == 3:
+                layer, after = self.product(shape)
             else:
                 layer, after = self.layer(shape)
             if not nested and self.draw(st.integers(0, 3)) == 0:

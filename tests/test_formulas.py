@@ -165,6 +165,8 @@ ROWS = [
     ),
     # ViT-B's first layer of an MLP: 768 to 3072 at each of 197 tokens
     pytest.param(formulas.last_axis_macs, {"E": 197 * 3072, "W": 768}, 197 * 2_359_296, id="vit-b-mlp"),
+    # ViT-B's attention in a head: 197x64 queries by 64x197 keys
+    pytest.param(formulas.matmul_macs, {"E": 197 * 197, "W": 64}, 2_483_776, id="vit-b-attention"),
     pytest.param(formulas.dense_macs, {"E_in": 32 * 32 * 3, "N": 4704}, 14_450_688, id="dense-against-conv"),
     # LeNet-5: C3 has 151,600 connections, C1 156 weights and biases at each of 28x28 places
     pytest.param(formulas.connections, {"Q": 150_000, "U": 1_600}, 151_600, id="lenet5-c3-connections"),

@@ -34,6 +34,7 @@ from cnncalc.eager.views import (
     t,
     to_copy,
     transpose,
+    unsafe_view,
     unsqueeze,
     view,
 )
@@ -235,6 +236,17 @@ def _bmm(a: Tensor, b: Tensor) -> Tensor:
     kept = [a if b.edge is not None else None, b if a.edge is not None else None]
     record((made,), "BmmBackward0", (a, b), formula, kept)
     return made
+
+
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """Products of the matrices in the last two dimensions, whose others are equal: seen as one batch, and back."""
+    a, b, _ = lowered(a, b)
+    first, second = [_as_batch(x) for x in (a, b)]
+    return unsafe_view(_bmm(first, second), (*a.shape[:-1], b.shape[-1]))
+
+
+def _as_batch(x: Tensor) -> Tensor:
+    return reshape(expand(x, x.shape), (prod(x.shape[:-2]), *x.shape[-2:]))
 
 
 # Normalisation --------------------------------------------------------------------------------------------------------

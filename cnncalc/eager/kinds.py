@@ -601,7 +601,7 @@ TABLE: dict[str, Callable[..., Tensor]] = {
     "softplus": activation("softplus", "softplus_backward"),
     "hard_swish": activation("hardswish", "hardswish_backward"),
     "hard_sigmoid": activation("hardsigmoid", "hardsigmoid_backward"),
-    "softmax": lambda call, x: kernels.softmax(x),
+    "softmax": lambda call, x: kernels.softmax(x),  # along whichever axis
     "log_softmax": lambda call, x: kernels.softmax(x, "_log_softmax"),
     # arithmetic
     "arithmetic": arithmetic,
@@ -629,4 +629,5 @@ TABLE: dict[str, Callable[..., Tensor]] = {
     "divide": fold(pointwise.divide),
     "mean": mean,
     "concat": concat,
+    "matmul": lambda call, *paths: kernels.matmul(*paths),
 }

@@ -116,6 +116,7 @@ KINDS = {
     "eltwise": "add",
     "skip": "add",
     "mul": "multiply",
+    "bmm": "matmul",
     "average": "mean",
     "swish": "silu",
     "lrelu": "leaky_relu",

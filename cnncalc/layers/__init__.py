@@ -23,7 +23,7 @@ from cnncalc.layers.activation import (
 from cnncalc.layers.base import Kind
 from cnncalc.layers.conv import Conv, ConvTranspose, DepthwiseConv, LocallyConnected
 from cnncalc.layers.linear import Linear, Rbf
-from cnncalc.layers.merge import Add, Concat, Divide, Mean, Merge, Multiply, Subtract
+from cnncalc.layers.merge import Add, Concat, Divide, Matmul, Mean, Merge, Multiply, Subtract
 from cnncalc.layers.norm import (
     BatchNorm,
     GroupNorm,
@@ -131,6 +131,7 @@ LAYERS: tuple[type[Kind], ...] = (
     Subtract,
     Divide,
     Mean,
+    Matmul,
 )
 
 KINDS: dict[str, type[Kind]] = {layer.kind: layer for layer in LAYERS}

@@ -1,10 +1,11 @@
-"""Activations: element by element, or (softmax) over the channels of one place."""
+"""Activations: element by element, or (softmax) over the channels of one place, or along another axis."""
 
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
 from cnncalc import formulas
 from cnncalc.layers.base import (
+    UNTRACKED,
     Layer,
     LayerError,
     Operations,
@@ -12,9 +13,11 @@ from cnncalc.layers.base import (
     Reach,
     Work,
     across_channels,
+    check_axis,
 )
 from cnncalc.layers.fields import (
     Flag,
+    NonNegativeInt,
     NonNegativeReal,
     PositiveInt,
     PositiveReal,
@@ -44,17 +47,29 @@ HARD_SIGMOID = Operations(adds=1, comparisons=2, divisions=1)  # min(max(x + 3, 
 HARD_SWISH = HARD_SIGMOID + Operations(multiplies=1)  # x · hard_sigmoid(x)
 
 
-def softmax_operations(shape: Shape) -> Operations:
-    """e^x_c / Σ e^x over the channels of each place."""
+def softmax_operations(shape: Shape, axis: int = 0) -> Operations:
+    """e^x_c / Σ e^x over the channels of each place, or along another axis."""
     element = Operations(exponentials=1, divisions=1).times(formulas.output_elements(*shape))
-    return element + Operations(adds=formulas.channel_joins(*shape))
+    return element + Operations(adds=_axis_joins(shape, axis))
 
 
-def log_softmax_operations(shape: Shape) -> Operations:
-    """x_c - ln Σ e^x over the channels of each place."""
+def log_softmax_operations(shape: Shape, axis: int = 0) -> Operations:
+    """x_c - ln Σ e^x over the channels of each place, or along another axis."""
     element = Operations(exponentials=1, adds=1).times(formulas.output_elements(*shape))
-    place = Operations(logarithms=1).times(formulas.positions(*shape[1:]), formulas.per_set)
-    return element + place + Operations(adds=formulas.channel_joins(*shape))
+    each = Operations(logarithms=1).times(_sets(shape, axis), formulas.per_set)
+    return element + each + Operations(adds=_axis_joins(shape, axis))
+
+
+def _axis_joins(shape: Shape, axis: int) -> int:
+    """Adds that make one value of all along an axis."""
+    if axis == 0:
+        return formulas.channel_joins(*shape)
+    return formulas.joins(formulas.output_elements(*shape), _sets(shape, axis))
+
+
+def _sets(shape: Shape, axis: int) -> int:
+    """How often values along an axis are summed: once for each place along the others."""
+    return formulas.positions(*shape[:axis], *shape[axis + 1 :])
 
 
 def of_each(element: Operations) -> Callable[[Shape], Operations]:
@@ -254,23 +269,29 @@ class HardSigmoid(InPlaceActivation):
     element = HARD_SIGMOID
 
 
-class Softmax(Layer):
-    kind = "softmax"
-    summary = "probabilities over the channels of each place"
+class AlongAnAxis(Layer):
+    """An activation of all values along an axis: of the channels of each place, where none is named."""
 
-    def operations(self, input: Shape, output: Shape) -> Operations:
-        return softmax_operations(output)
+    axis: NonNegativeInt = 0
+
+    def check(self, input: Shape) -> None:
+        check_axis(self.axis, input, "axis")
 
     def reach(self, input: Shape, output: Shape) -> Reach:
-        return across_channels(input, all_of_them=True)
+        return UNTRACKED if self.axis else across_channels(input, all_of_them=True)
 
 
-class LogSoftmax(Layer):
+class Softmax(AlongAnAxis):
+    kind = "softmax"
+    summary = "probabilities along `axis`: over the channels of each place"
+
+    def operations(self, input: Shape, output: Shape) -> Operations:
+        return softmax_operations(output, self.axis)
+
+
+class LogSoftmax(AlongAnAxis):
     kind = "log_softmax"
     summary = "logarithms of the softmax"
 
     def operations(self, input: Shape, output: Shape) -> Operations:
-        return log_softmax_operations(output)
-
-    def reach(self, input: Shape, output: Shape) -> Reach:
-        return across_channels(input, all_of_them=True)
+        return log_softmax_operations(output, self.axis)

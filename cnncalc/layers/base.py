@@ -79,7 +79,7 @@ class Work(NamedTuple):
     kind: str  # the layer's, or that of the activation
     inputs: int  # elements that it reads, of all its paths
     outputs: int  # elements that it makes
-    macs: int = 0  # multiply-accumulates of weights and activations
+    macs: int = 0  # multiply-accumulates: of weights and activations, or of the activations of two paths
     bias_adds: int = 0  # biases added to sums of such products
     others: Operations = NO_OPERATIONS  # all other arithmetic
 
@@ -256,6 +256,18 @@ def check_divides(channels: int, groups: int, field: str) -> None:
             field=field,
             label=f"must divide {channels}",
             sources=(0,),
+        )
+
+
+def check_axis(axis: int, input: Shape, field: str) -> None:
+    if axis >= len(input):
+        raise LayerError(
+            "no-such-axis",
+            f"axis {axis} does not exist in {{0}}",
+            input,
+            field=field,
+            sources=(0,),
+            help=f"use 0 (channels) to {len(input) - 1}",
         )
 
 

@@ -13,7 +13,9 @@ from cnncalc.layers.base import (
     Kind,
     LayerError,
     Operations,
+    Reach,
     Work,
+    check_axis,
 )
 from cnncalc.layers.fields import Flag, NonNegativeInt
 from cnncalc.messages import told
@@ -61,7 +63,10 @@ class Merge(Kind):
 
     def facts(self, inputs: tuple[Shape, ...]) -> Facts:
         output = self.output(inputs)
-        return self.answer(output, self.work(inputs, output), reach=POINTWISE)
+        return self.answer(output, self.work(inputs, output), reach=self.reach(inputs))
+
+    def reach(self, inputs: tuple[Shape, ...]) -> Reach:
+        return POINTWISE
 
     def work(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Work, ...]:
         read = sum([elements(shape) for shape in inputs])
@@ -144,15 +149,7 @@ class Concat(Merge):
 
     def output(self, inputs: tuple[Shape, ...]) -> Shape:
         first = inputs[0]
-        if self.axis >= len(first):
-            raise LayerError(
-                "no-such-axis",
-                f"axis {self.axis} does not exist in {{0}}",
-                first,
-                field="axis",
-                sources=(0,),
-                help=f"use 0 (channels) to {len(first) - 1}",
-            )
+        check_axis(self.axis, first, "axis")
         for position, shape in enumerate(inputs):
             if self._without_axis(shape) != self._without_axis(first) or len(shape) != len(first):
                 raise self.differ(inputs, position)
@@ -173,6 +170,60 @@ class Concat(Merge):
     def _without_axis(self, shape: Shape) -> tuple[Any, ...]:
         return (*shape[: self.axis], *shape[self.axis + 1 :])
 
-    def facts(self, inputs: tuple[Shape, ...]) -> Facts:
-        output = self.output(inputs)
-        return self.answer(output, self.work(inputs, output), reach=POINTWISE if self.axis == 0 else UNTRACKED)
+    def reach(self, inputs: tuple[Shape, ...]) -> Reach:
+        return POINTWISE if self.axis == 0 else UNTRACKED
+
+
+class Matmul(Merge):
+    """The matrix product of two paths: [..., n, k] and [..., k, m] make [..., n, m], a product for each of the others.
+
+    The matrices are the last two dimensions, as in torch.matmul; all sizes before them have to be equal.
+    """
+
+    kind = "matmul"
+    summary = "the matrix product of two paths, along their last two dimensions"
+
+    def output(self, inputs: tuple[Shape, ...]) -> Shape:
+        if len(inputs) != 2:
+            raise LayerError(
+                "two-paths",
+                f"`matmul` multiplies two paths, and has {len(inputs)}",
+                help="multiply two, and their product by the next: `matmul: [[{matmul: [a, b]}], c]`",
+            )
+        for position, shape in enumerate(inputs):
+            if len(shape) == 1:
+                raise LayerError(
+                    "not-a-matrix",
+                    f"`matmul` multiplies matrices, and path {position + 1} ends in a vector of {{0}}",
+                    shape,
+                    sources=(position,),
+                    help=f"make it one column, `reshape: [{shape[0]}, 1]`, or one row, `reshape: [1, {shape[0]}]`",
+                )
+        self._check_sizes(*inputs)
+        left, right = inputs
+        return (*left[:-1], right[-1])
+
+    def _check_sizes(self, left: Shape, right: Shape) -> None:
+        last = len(left) - 1
+        if len(left) != len(right):
+            why = "one has more dimensions than the other"
+            help = "`reshape` one of them: a size of 1 is a dimension, too"
+        elif left[:-2] != right[:-2]:
+            axis = next(axis for axis in range(last) if left[axis] != right[axis])
+            why = f"they differ in {'channels' if axis == 0 else f'dimension {axis}'}, {left[axis]} and {right[axis]}"
+            help = "make all sizes equal but the last two: none is repeated"
+        elif left[-1] != right[-2]:
+            why = f"a row of {left[-1]} values meets a column of {right[-2]}"
+            help = f"make dimension {last} of path 1 as large as dimension {last - 1} of path 2, channels being 0"
+        else:
+            return
+        message = f"`matmul` cannot multiply {{0}} by {{1}}: {why}"
+        raise LayerError("matrices-do-not-fit", message, left, right, sources=(0, 1), help=help)
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Work, ...]:
+        read = sum([elements(shape) for shape in inputs])
+        macs = formulas.matmul_macs(formulas.output_elements(*output), inputs[0][-1])
+        return (Work(self.kind, read, elements(output), macs),)
+
+    def reach(self, inputs: tuple[Shape, ...]) -> Reach:
+        return UNTRACKED  # a row of one path, a column of the other: no window has that shape

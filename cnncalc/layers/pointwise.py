@@ -15,6 +15,7 @@ from cnncalc.layers.base import (
     Reach,
     Role,
     across_channels,
+    check_axis,
 )
 from cnncalc.layers.fields import Flag, OptionalReal, OptionalSizes, Takes, choice
 from cnncalc.shapes import Shape
@@ -190,15 +191,7 @@ class Reduce(Layer):
             message = f"{list(self.over)} names an axis twice"
             raise LayerError("axis-twice", message, field="axes", help="name each axis once")
         for axis in self.over:
-            if axis >= len(input):
-                raise LayerError(
-                    "no-such-axis",
-                    f"axis {axis} does not exist in {{0}}",
-                    input,
-                    field="axes",
-                    sources=(0,),
-                    help=f"use 0 (channels) to {len(input) - 1}",
-                )
+            check_axis(axis, input, "axes")
 
     def output(self, input: Shape) -> Shape:
         over = self.over

@@ -15,6 +15,7 @@ from cnncalc.layers.base import (
     Reach,
     across_channels,
     along,
+    check_axis,
     check_divides,
     per_axis,
     sides,
@@ -237,15 +238,7 @@ class Slice(View):
     axis: NonNegativeInt = 0
 
     def indices(self, input: Shape) -> range:
-        if self.axis >= len(input):
-            raise LayerError(
-                "no-such-axis",
-                f"axis {self.axis} does not exist in {{0}}",
-                input,
-                field="axis",
-                sources=(0,),
-                help=f"use 0 (channels) to {len(input) - 1}",
-            )
+        check_axis(self.axis, input, "axis")
         return range(*slice(self.start, self.stop, self.step).indices(input[self.axis]))
 
     def output(self, input: Shape) -> Shape:

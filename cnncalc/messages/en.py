@@ -81,6 +81,7 @@ WORDS: dict[str, str] = {
     "formula.transposed_macs": "multiply-accumulates",
     "formula.dense_macs": "multiply-accumulates",
     "formula.last_axis_macs": "multiply-accumulates",
+    "formula.matmul_macs": "multiply-accumulates",
     "formula.per_element": "of each value",
     "formula.per_set": "of each set",
     "formula.window_joins": "steps within windows",

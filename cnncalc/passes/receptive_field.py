@@ -177,10 +177,10 @@ def _merged(node: Node, states: dict[Value, _State], order: dict[Input, int]) ->
         return None
     first = min(inputs, key=order.__getitem__)
     parts = [(state, shape) for state, shape in known if state is not None and state.input is first]
-    if len(parts) == 1 and parts[0][1] == node.output:
-        return parts[0][0]
     if not isinstance(node.facts.reach, Pointwise):
         return None
+    if len(parts) == 1 and parts[0][1] == node.output:
+        return parts[0][0]
     if all(isinstance(state, _Placed) for state, _ in parts):
         placed = [_repeated(state, shape, node.output) for state, shape in parts if isinstance(state, _Placed)]
         if any(state.order != placed[0].order for state in placed):

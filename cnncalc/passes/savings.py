@@ -451,5 +451,6 @@ def _read_alone(graph: _Graph, value: Value) -> bool:
 
 def _connects_everything(node: Node) -> bool:
     """Whether every output has a weight for every input: a dense layer, or a 1x1 convolution on one position."""
-    sums = node.layer.weighted == "dense" or elements(node.output[1:]) == 1
+    weighted = node.layer.weighted
+    sums = weighted == "dense" or (weighted != "" and elements(node.output[1:]) == 1)
     return sums and node.facts.macs == elements(node.inputs[0].output) * elements(node.output)

@@ -3,7 +3,7 @@
 Every multiply-accumulate of the forward pass, y += w · x, has one product in each gradient: dw += dy · x and
 dx += w · dy (Rumelhart, Hinton, Williams 1986). So each gradient takes as many as the forward pass, whatever the
 window, the groups or the stride; kernel positions over padding count in all three. A bias's gradient is a sum of dy:
-adds, and no multiply-accumulate.
+adds, and no multiply-accumulate. A product of two paths has no weights: each path's gradient takes as many.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cnncalc.graph import Input, Network, Node, Value
 from cnncalc.passes.freezing import frozen as frozen_names
 
 # Why a gradient is not computed: the weights are frozen, or all parameters before the layer are; nothing before it but
-# the image has any; no output of the network depends on the layer.
-Why = Literal["", "frozen", "image", "unused"]
+# the image has any; no output of the network depends on the layer; it has no weights.
+Why = Literal["", "frozen", "image", "unused", "none"]
 
 
 class Gradients(NamedTuple):
@@ -50,10 +50,11 @@ def gradients(network: Network, frozen: Collection[str] = ()) -> list[Gradients]
         }
         why_not[node] = "" if any(trained.values()) else "frozen" if trained and inputs else inputs
         if macs := node.facts.macs:
-            weights: Why = "" if trained["weight"] else "frozen"
+            weights: Why = "none" if "weight" not in trained else "" if trained["weight"] else "frozen"
             if node not in used:
                 weights = inputs = "unused"
-            found.append(Gradients(node, macs, 0 if weights else macs, 0 if inputs else macs, weights, inputs))
+            wanted = 0 if inputs else [why_not[value] for value in node.inputs].count("")
+            found.append(Gradients(node, macs, 0 if weights else macs, wanted * macs, weights, inputs))
     return found
 
 

@@ -388,8 +388,8 @@ TABLE: dict[str, Builder] = {
     "softplus": lambda layer, *_: nn.Softplus(layer.beta, layer.threshold),
     "hard_swish": lambda layer, *_: nn.Hardswish(layer.inplace),
     "hard_sigmoid": lambda layer, *_: nn.Hardsigmoid(layer.inplace),
-    "softmax": lambda layer, *_: nn.Softmax(dim=1),
-    "log_softmax": lambda layer, *_: nn.LogSoftmax(dim=1),
+    "softmax": lambda layer, *_: nn.Softmax(dim=layer.axis + 1),
+    "log_softmax": lambda layer, *_: nn.LogSoftmax(dim=layer.axis + 1),
     # arithmetic
     "arithmetic": arithmetic,
     "function": lambda layer, *_: modules.Function(layer.of, layer.inplace),
@@ -416,6 +416,7 @@ TABLE: dict[str, Builder] = {
     "divide": lambda layer, *_: modules.Fold(torch.div),
     "mean": lambda layer, *_: modules.Mean(),
     "concat": lambda layer, *_: modules.Concat(layer.axis),
+    "matmul": lambda layer, *_: modules.Fold(torch.matmul),
 }
 
 

@@ -247,6 +247,10 @@ def broadcast(layer: Any, step: Step) -> Tensor | None:
     return step.input if tuple(step.output[1:]) == tuple(step.input.shape[2:]) else None
 
 
+def along_an_axis(layer: Any, step: Step) -> Tensor | None:
+    return None if layer.axis else all_channels(layer, step)
+
+
 def reduced(layer: Any, step: Step) -> Tensor | None:
     return all_channels(layer, step) if layer.axes == 0 and layer.keep else None
 
@@ -278,8 +282,8 @@ STAND_IN: dict[str, StandIn] = {
     "local_response_norm": some_channels,
     "channel_shuffle": some_channels,
     "l2_norm": all_channels,
-    "softmax": all_channels,
-    "log_softmax": all_channels,
+    "softmax": along_an_axis,
+    "log_softmax": along_an_axis,
     # each value alone
     "scale": same,
     "arithmetic": broadcast,
@@ -319,6 +323,7 @@ STAND_IN: dict[str, StandIn] = {
     "divide": joined,
     "mean": joined,
     "concat": chained,
+    "matmul": lambda layer, step: None,
 }
 
 

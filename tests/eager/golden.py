@@ -96,6 +96,8 @@ LAYERS = {
     "hard_sigmoid": "hard_sigmoid",
     "softmax": "softmax",
     "log_softmax": "log_softmax",
+    "softmax-along-rows": "{softmax: {axis: 2}}",
+    "log_softmax-along-columns": "{log_softmax: {axis: 1}}, {softmax: {axis: 2}}",
     "arithmetic": "{arithmetic: {operation: multiply, number: 0.5}}",
     "arithmetic-of-a-tensor": "{arithmetic: {operation: add, shape: [12, 1, 1]}}",
     "arithmetic-of-a-factor": "{arithmetic: {operation: multiply, shape: [1, 6, 9]}}",
@@ -212,6 +214,14 @@ LAYERS = {
     "largest-before-a-permutation": "{reduce: {by: max, axes: 1, keep: false}}, {permute: [1, 0]}, softmax",
     "padding-of-nothing": "{permute: [1, 2, 0]}, {pad: 0}, flatten",
     # how gradients meet
+    "matmul": "{matmul: [tanh, [sigmoid, {permute: [0, 2, 1]}]]}",
+    "matmul-of-one-value": "relu, {matmul: [identity, [{permute: [0, 2, 1]}]]}",
+    "matmul-of-two-dimensions": "{reshape: [12, 54]}, {matmul: [[{permute: [1, 0]}, tanh], identity]}",
+    "matmul-of-copies": "{matmul: [[{permute: [1, 0, 2]}], [{permute: [1, 2, 0]}]]}, {softmax: {axis: 2}}",
+    "global-context": (
+        "{multiply: [identity, [{matmul: [[{reshape: [1, 12, 54]}], [{conv: {out_channels: 1, kernel_size: 1}}, "
+        "{reshape: [1, 54]}, {softmax: {axis: 1}}, {reshape: [1, 54, 1]}]]}, {reshape: [12, 1, 1]}]]}"
+    ),
     "read-twice": "relu, {add: [tanh, sigmoid]}",
     "read-three-times": "relu, {add: [tanh, {conv: {out_channels: 12, kernel_size: 1}}, sigmoid]}",
     "residual": "batch_norm, {add: [identity, [{conv: {out_channels: 12, kernel_size: 1}}, batch_norm]]}, relu",
@@ -245,7 +255,7 @@ OF_ANY_RANK = {
 }
 
 # In batches of one image, whose parts along the channels have no gaps.
-OF_ONE_IMAGE = ("concat", "dense", "max_pool", "channel_shuffle", "norm-of-a-part", "read-twice")
+OF_ONE_IMAGE = ("concat", "dense", "max_pool", "channel_shuffle", "norm-of-a-part", "read-twice", "matmul-of-copies")
 
 # Dimensions in other orders, some of size 1: their strides say nothing, and torch looks at them all the same.
 LAYOUTS = {
@@ -278,6 +288,7 @@ FIRST = {
     "first-power": "input: 6x9x12\nlayers: [{arithmetic: {operation: power, shape: [12, 1, 1]}}, {max_pool: 2}]",
     "first-minimum": "input: 6x9x12\nlayers: [{arithmetic: {operation: minimum, shape: [12, 6, 1]}}, {max_pool: 2}]",
     "first-product-in-place": "input: 6x9x12\nlayers: [{arithmetic: {shape: [12, 1, 1], inplace: true}}, {linear: 7}]",
+    "first-matmul": "input: 6x9x12\nlayers: [{matmul: [{depthwise_conv: 1}, [{permute: [0, 2, 1]}]]}, {max_pool: 2}]",
     "local_response_norm-0d": "input: [10]\nlayers: [prelu, {local_response_norm: 3}]",
 }
 
@@ -312,6 +323,7 @@ AUTOCAST = (
     *[f"arithmetic-{operation}-a-tensor" for operation in OPERATIONS],
     *[f"arithmetic-{operation}-a-tensor-in-place" for operation in IN_PLACE],
     *("arithmetic-power-of-a-buffer", "product-in-place-on-a-part", "reduce-norm", "reduce-sum", "reduce-min-kept"),
+    *("matmul", "matmul-of-one-value", "matmul-of-copies", "global-context", "softmax-along-rows"),
     *("local_response_norm", "scale", "prelu", "softmax", "dropout", "drop_path", "pad-reflect", "pad-replicate"),
     *(
         "upsample",
@@ -342,6 +354,7 @@ CHECKPOINTED = (
     *("arithmetic-power-a-tensor", "arithmetic-minimum-a-tensor", "arithmetic-divide_into-a-number", "reduce-norm"),
     *("in-place-one-after-another", "function-erf", "function-rsqrt"),
     *("conv-written-over-as-a-view", "pad-circular", "multiply", "concat", "residual", "residual-twice", "dense"),
+    *("matmul", "global-context"),
 )
 
 # For whole steps: some of everything that is usual.

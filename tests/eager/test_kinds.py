@@ -252,6 +252,14 @@ ROWS = [
     # the number of paths; the sum and the mean
     pytest.param("mean", "{mean: [identity, tanh]}", N, 4 * X * F + N, id="mean"),
     pytest.param("concat", "{concat: [identity, tanh]}", 0, 4 * X * F, id="concat"),
+    # the other operand; 6x6 values a channel
+    pytest.param(
+        "matmul",
+        "{matmul: [tanh, [{permute: [0, 2, 1]}]]}",
+        X * F,
+        (2 * X + 36 * 36) * F,
+        id="matmul",
+    ),
 ]
 
 

@@ -265,6 +265,21 @@ ROWS = [
         },
         id="log-softmax-of-each-place",
     ),
+    # along rows of 4, at 3·5 places of the others
+    pytest.param(
+        "softmax",
+        {"axis": 2},
+        (3, 5, 4),
+        {"output": (3, 5, 4), "exponentials": 60, "adds": 15 * 3, "divisions": 60, "activations": 60},
+        id="softmax-along-rows",
+    ),
+    pytest.param(
+        "log_softmax",
+        {"axis": 1},
+        (3, 5, 4),
+        {"output": (3, 5, 4), "exponentials": 60, "adds": 12 * 4 + 60, "logarithms": 12, "activations": 60},
+        id="log-softmax-along-columns",
+    ),
     *[
         pytest.param(kind, {"inplace": True}, (3, 5, 4), {"output": (3, 5, 4), **each}, id=f"{kind}-in-place")
         for kind, each in [("relu", {"comparisons": 60}), ("relu6", {"comparisons": 2 * 60})]

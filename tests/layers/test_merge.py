@@ -78,6 +78,28 @@ ROWS = [
         {"output": (8_732,), "activations": 8_732},
         id="ssd300-priors",
     ),
+    # GCNet, figure 4 (Cao et al. 2019): 64 channels of 56x56 places, each a sum weighted by the one map of attention
+    pytest.param(
+        "matmul",
+        {},
+        ((1, 64, 56 * 56), (1, 56 * 56, 1)),
+        {"output": (1, 64, 1), "macs": 64 * 3_136, "multiplies": 200_704, "adds": 200_704, "activations": 64},
+        id="matmul-global-context",
+    ),
+    pytest.param(
+        "matmul",
+        {},
+        ((5, 3, 7), (5, 7, 2)),
+        {"output": (5, 3, 2), "macs": 5 * 3 * 2 * 7, "multiplies": 210, "adds": 210, "activations": 30},
+        id="matmul-of-several",
+    ),
+    pytest.param(
+        "matmul",
+        {},
+        ((3, 7), (7, 4)),
+        {"output": (3, 4), "macs": 84, "multiplies": 84, "adds": 84, "activations": 12},
+        id="matmul-of-two-dimensions",
+    ),
 ]
 
 
@@ -100,6 +122,10 @@ def test_reach(kind: str) -> None:
 def test_concat_keeps_places_along_channels_only() -> None:
     assert KINDS["concat"]().facts(((3, 5, 4), (2, 5, 4))).reach is POINTWISE
     assert KINDS["concat"](axis=2).facts(((3, 5, 4), (3, 5, 2))).reach is UNTRACKED
+
+
+def test_a_product_keeps_no_places() -> None:
+    assert KINDS["matmul"]().facts(((3, 4, 4), (3, 4, 4))).reach is UNTRACKED
 
 
 shapes = st.lists(st.sampled_from([1, 1, 2, 3]), min_size=2, max_size=2).map(tuple)
@@ -145,6 +171,31 @@ def test_concat_is_torchs(paths: list[Shape], axis: int, torch: Any) -> None:
         assert layer.facts(tuple(paths)).output == tuple(whole.shape)
 
 
+@by_loops
+@given(
+    paths=st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=4).map(tuple), min_size=2, max_size=2),
+    fits=st.booleans(),
+)
+def test_matmul_is_torchs(paths: list[Shape], fits: bool, torch: Any) -> None:
+    """In a batch, whose size is the first of all; what torch would repeat is refused."""
+    left, right = paths
+    if fits:
+        right = (*left[:-2], left[-1], right[-1])
+    images = [torch.empty(5, *path, device="meta") for path in (left, right)]
+    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
+        try:
+            product = torch.matmul(*images) if min(len(left), len(right)) > 1 else None
+        except RuntimeError:
+            product = None
+    if product is None or len(left) != len(right) or left[:-2] != right[:-2]:
+        with pytest.raises(LayerError):
+            KINDS["matmul"]().facts((left, right))
+        return
+    facts = KINDS["matmul"]().facts((left, right))
+    assert (5, *facts.output) == tuple(product.shape)
+    assert 2 * 5 * facts.macs == counter.get_total_flops()
+
+
 @pytest.mark.parametrize(
     ("kind", "fields", "inputs", "error"),
     [
@@ -157,6 +208,11 @@ def test_concat_is_torchs(paths: list[Shape], axis: int, torch: Any) -> None:
         pytest.param("concat", {}, ((64,), (32, 1)), ("merge-shapes-differ", ""), id="concat-a-vector-with-a-map"),
         pytest.param("concat", {"axis": 1}, ((64, 5), (32, 5)), ("merge-shapes-differ", ""), id="concat-channels"),
         pytest.param("concat", {"axis": 3}, ((3, 5, 4), (3, 5, 4)), ("no-such-axis", "axis"), id="concat-no-axis"),
+        pytest.param("matmul", {}, ((3, 4), (4, 3), (3, 4)), ("two-paths", ""), id="matmul-three"),
+        pytest.param("matmul", {}, ((3, 4), (4,)), ("not-a-matrix", ""), id="matmul-a-vector"),
+        pytest.param("matmul", {}, ((2, 3, 4), (4, 3)), ("matrices-do-not-fit", ""), id="matmul-ranks"),
+        pytest.param("matmul", {}, ((2, 3, 4), (1, 4, 3)), ("matrices-do-not-fit", ""), id="matmul-repeated"),
+        pytest.param("matmul", {}, ((2, 3, 4), (2, 3, 4)), ("matrices-do-not-fit", ""), id="matmul-rows-and-columns"),
     ],
 )
 def test_refused(

@@ -110,6 +110,23 @@ layers:
     assert rows(text, "side.*") == {"side": (32, 0, 0), "after": (240, 240, 0)}
 
 
+def test_a_product_of_two_paths_has_two_gradients_to_inputs() -> None:
+    """3·4 by 4·3 in each of 2 channels, 72 products; a path that needs no gradient gets none."""
+    text = """\
+input: 3x4x2
+layers:
+  - name: product
+    matmul:
+      - - {name: left, conv: {out_channels: 2, kernel_size: 1}}
+      - - {name: right, conv: {out_channels: 2, kernel_size: 1}}
+        - {permute: [0, 2, 1]}
+"""
+    assert rows(text) == {"left": (48, 48, 0), "right": (48, 48, 0), "product": (72, 0, 144)}
+    assert rows(text, "left.*") == {"left": (48, 0, 0), "right": (48, 48, 0), "product": (72, 0, 72)}
+    assert rows(text, "*")["product"] == (72, 0, 0)
+    assert [whys(text, *frozen)["product"] for frozen in ((), ("*",))] == [("none", ""), ("none", "frozen")]
+
+
 def test_what_no_output_depends_on() -> None:
     """It runs forward, and nothing comes back; nor does it make what it reads need anything."""
     text = """\

@@ -6,7 +6,7 @@ import pickle
 import weakref
 from collections.abc import Callable
 from itertools import product
-from math import ceil
+from math import ceil, log
 from typing import Any
 
 import pytest
@@ -148,6 +148,8 @@ FIELDS: dict[str, list[Fields]] = {
     "channel_shuffle": [{"groups": 3}],
     "slice": [{"start": 1, "stop": -1, "step": 2}, {"axis": 1, "stop": 3}],
     "concat": [{}, {"axis": 1}],
+    "softmax": [{}, {"axis": 1}],
+    "log_softmax": [{}, {"axis": 1}],
 }
 BY_RANK: dict[str, Callable[[int], list[Fields]]] = {
     "conv": lambda rank: [{"out_channels": 2, "kernel_size": (1, 2, 3)[:rank], "padding": ((0, 2),) * rank}],
@@ -188,9 +190,15 @@ def cases() -> list[Any]:
         if "inplace" in spec.fields:
             found.append((kind, {**NEEDED.get(kind, {}), "inplace": True}, MAPS[2], "inplace"))
     return [
-        pytest.param(kind, fields, (shape,) * (3 if issubclass(KINDS[kind], Merge) else 1), id=f"{kind}-{which}")
-        for kind, fields, shape, which in found
+        pytest.param(kind, fields, entering(kind, shape), id=f"{kind}-{which}") for kind, fields, shape, which in found
     ]
+
+
+def entering(kind: str, shape: Shape) -> tuple[Shape, ...]:
+    """What a layer of that kind reads: as often as a merge may, a matrix and its transpose for their product."""
+    if kind == "matmul":
+        return shape, (*shape[:-2], shape[-1], shape[-2])
+    return (shape,) * (3 if issubclass(KINDS[kind], Merge) else 1)
 
 
 def test_the_table_has_every_kind() -> None:
@@ -607,6 +615,16 @@ def test_merges_of_three_paths(kind: str, expected: list[list[float]]) -> None:
 def test_concat() -> None:
     assert run("concat", {}, [[1, 2]], [[3, 4]]) == [[1, 2], [3, 4]]
     assert run("concat", {"axis": 1}, [[1, 2]], [[3]]) == [[1, 2, 3]]
+
+
+def test_matmul() -> None:
+    """Rows of the first by columns of the second."""
+    assert run("matmul", {}, [[1, 2], [3, 4]], [[5, 6], [7, 8]]) == [[19, 22], [43, 50]]
+
+
+def test_softmax_along_an_axis() -> None:
+    assert run("softmax", {"axis": 1}, [[0, log(3)]]) == near([[0.25, 0.75]])
+    assert run("log_softmax", {"axis": 1}, [[0, log(3)]]) == near([[log(0.25), log(0.75)]])
 
 
 def test_drop_path_keeps_or_drops_whole_images() -> None:

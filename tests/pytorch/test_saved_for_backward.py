@@ -126,6 +126,7 @@ CASES = [
     *each("layernorm", "layer_norm", fields={"axes": "channels"}, sizes={"x": [3, 7, 6, 4], "nd": 1}),
     *each("local_response_norm", "local_response_norm", fields={"size": 3}, sizes={"size": 3}),
     *each("relu", "relu sigmoid tanh softmax log_softmax"),
+    *each("relu", "softmax log_softmax", fields={"axis": 2}),
     *each("leaky_relu_like", "leaky_relu elu selu"),
     *each("self_saving_act", "relu6 silu mish hard_swish hard_sigmoid"),
     *each("self_saving_act_no_inplace", "gelu softplus"),
@@ -167,6 +168,8 @@ CASES = [
     Case("mul", "multiply", (MAP, (3, 4, 1, 1))),
     Case("div", "divide", (MAP, MAP)),
     Case("matmul", torch.bmm, ((2, 3, 4), (2, 4, 5))),
+    Case("matmul", "matmul", ((2, 3, 4), (2, 4, 5))),
+    Case("matmul", "matmul", ((2, 6, 3, 4), (2, 6, 4, 5))),
     Case("cross_entropy", cross_entropy, ((3, 8),)),
     Case("cross_entropy", cross_entropy, (MAP,)),
 ]
