@@ -27,6 +27,7 @@ CONVOLUTIONS = frozenset({"conv", "depthwise_conv"})
 TRANSPOSED = frozenset({"conv_transpose"})
 DENSE = frozenset({"linear"})
 WEIGHTED = CONVOLUTIONS | TRANSPOSED | DENSE
+MATMUL = frozenset({"matmul"})  # of two activations
 
 AVG_POOLS = frozenset({"avg_pool"})
 MAX_POOLS = frozenset({"max_pool"})
@@ -293,7 +294,7 @@ _OURS = (
         "facebookresearch/pycls, pycls/models/blocks.py",
         "flops",
         (Term(_MACS, WEIGHTED, 1, macs), Term("biases, once each and not an output", WEIGHTED, 1, biases)),
-        silent=OWN_CODE | TRANSPOSED,
+        silent=OWN_CODE | TRANSPOSED | MATMUL,
     ),
     Convention(
         "pycls_activations",
@@ -305,7 +306,7 @@ _OURS = (
             Term("outputs of convolutions and dense layers", CONVOLUTIONS | DENSE, 1, outputs),
             Term("outputs of pooling windows", MAX_POOLS | AVG_POOLS, 1, outputs),
         ),
-        silent=OWN_CODE | TRANSPOSED,
+        silent=OWN_CODE | TRANSPOSED | MATMUL,
     ),
 )
 
@@ -351,7 +352,7 @@ _FLOP_COUNTER = Convention(
     "2.13.0",
     "torch.utils.flop_counter",
     "FLOPs",
-    (Term("a multiply and an add for each MAC; biases never", WEIGHTED, 2, macs),),
+    (Term("a multiply and an add for each MAC; biases never", WEIGHTED | MATMUL, 2, macs),),
     silent=OWN_CODE,
 )
 
@@ -375,7 +376,7 @@ _INSIDE = (
 )
 
 _FVCORE_TERMS = (
-    Term(_MACS, WEIGHTED, 1, macs),
+    Term(_MACS, WEIGHTED | MATMUL, 1, macs),
     Term("2 a value of a batch norm", BATCH_NORM, 2, inputs, both(tracked, affine)),
     Term("1 a value of a batch norm without factors", BATCH_NORM, 1, inputs, both(tracked, plain)),
     Term("5 a value of a norm that measures its input", BATCH_NORM, 5, inputs, both(untracked, affine)),
@@ -386,7 +387,10 @@ _FVCORE_TERMS = (
     Term("1 an output of nearest upsampling", _UPSAMPLE, 1, outputs, both(of_rank(2), interpolates("nearest"))),
     Term("4 an output of bilinear upsampling", _UPSAMPLE, 4, outputs, interpolates("bilinear")),
 )
-_FVCORE_ACTIVATIONS = (Term("outputs of convolutions and dense layers", WEIGHTED, 1, outputs),)
+_FVCORE_ACTIVATIONS = (
+    Term("outputs of convolutions and dense layers", WEIGHTED, 1, outputs),
+    Term("outputs of matrix products", MATMUL, 1, outputs),
+)
 _FVCORE_VERSION = "0.1.5.post20221221"
 _FVCORE = (
     Convention(
@@ -476,6 +480,7 @@ _PTFLOPS = (
             Term("2 an output of upsampling", _UPSAMPLE, 2, outputs, module),
             Term("1 an output of upsampling called as a function", _UPSAMPLE, 1, outputs, function),
             Term("1 an output of torch.add and torch.mul", _JOINED, 1, joined, function),
+            Term("the MACs of torch.matmul, but not of @", MATMUL, 1, macs, function),
             *_INSIDE,
         ),
         silent=OWN_CODE,
@@ -486,7 +491,7 @@ _PTFLOPS = (
         "0.7.5",
         "ptflops/aten_ops.py",
         "MACs",
-        (Term(_MACS, WEIGHTED, 1, macs), Term(_BIAS, WEIGHTED, 1, bias_adds)),
+        (Term(_MACS, WEIGHTED | MATMUL, 1, macs), Term(_BIAS, WEIGHTED, 1, bias_adds)),
         silent=OWN_CODE,
     ),
 )
@@ -508,9 +513,9 @@ def thop_adaptive(entry: Entry) -> int:
 
 
 def softmax_steps(entry: Entry) -> int:
-    """An exponential and a division a value, and the adds of their sum."""
-    channels = entry.node.output[0]
-    return (3 * channels - 1) * places(entry)
+    """An exponential and a division a value, and the adds of each sum."""
+    axis = int(getattr(entry.node.layer, "axis", 0))
+    return 3 * entry.work.outputs - entry.work.outputs // entry.node.output[axis]
 
 
 _THOP = Convention(
@@ -529,7 +534,7 @@ _THOP = Convention(
         Term("1 a value of PReLU", frozenset({"prelu"}), 1, inputs, module),
         Term("1 an output of average pooling", AVG_POOLS, 1, outputs, module),
         Term("1 a value read and 1 an output of adaptive average pooling", ADAPTIVE_AVG, 1, thop_adaptive, module),
-        Term("3 a value of softmax, less one a place", frozenset({"softmax"}), 1, softmax_steps, module),
+        Term("3 a value of softmax, less one a sum", frozenset({"softmax"}), 1, softmax_steps, module),
         Term("1 an output of nearest upsampling", _UPSAMPLE, 1, outputs, both(module, interpolates("nearest"))),
         Term("5 an output of linear upsampling", _UPSAMPLE, 5, outputs, both(module, interpolates("linear"))),
         Term("11 an output of bilinear upsampling", _UPSAMPLE, 11, outputs, both(module, interpolates("bilinear"))),
@@ -638,6 +643,7 @@ _CALFLOPS = (
                 calflops_transposed_bias,
             ),
             Term("1 a value that upsampling reads", _UPSAMPLE, 1, calflops_upsampling),
+            Term("a multiply and an add for each MAC of torch.matmul, but not of @", MATMUL, 2, macs, function),
         ),
         silent=OWN_CODE,
         silent_where=_fails_in_calflops,
@@ -651,6 +657,7 @@ _CALFLOPS = (
         (
             Term(_MACS, CONVOLUTIONS | DENSE, 1, macs),
             Term("MACs of a transposed convolution, over the groups twice", TRANSPOSED, 1, calflops_transposed),
+            Term("the MACs of torch.matmul, but not of @", MATMUL, 1, macs, function),
         ),
         silent=OWN_CODE,
     ),
@@ -664,7 +671,7 @@ _DEEPSPEED = (
         "deepspeed/profiling/flops_profiler/profiler.py",
         "flops",
         _deepspeed(
-            Term("a multiply and an add for each MAC", TRANSPOSED, 2, macs),
+            Term("a multiply and an add for each MAC", TRANSPOSED | MATMUL, 2, macs),
             Term(
                 "one add an output for the bias of a convolution; a dense layer's is left out", TRANSPOSED, 1, bias_adds
             ),
@@ -678,7 +685,7 @@ _DEEPSPEED = (
         "0.19.8",
         "deepspeed/profiling/flops_profiler/profiler.py",
         "MACs",
-        (Term(_MACS, WEIGHTED, 1, macs),),
+        (Term(_MACS, WEIGHTED | MATMUL, 1, macs),),
         silent=OWN_CODE,
     ),
 )
@@ -703,7 +710,7 @@ _TORCHPROFILE = Convention(
     "torchprofile/handlers.py",
     "MACs",
     (
-        Term(_MACS, CONVOLUTIONS | DENSE, 1, macs),
+        Term(_MACS, CONVOLUTIONS | DENSE | MATMUL, 1, macs),
         Term(
             "input channels · kernel positions for each output of a transposed convolution",
             TRANSPOSED,
@@ -810,7 +817,7 @@ def _onnx(
         "onnx_tool/node.py, of files exported by torch 2.13.0",
         "MACs",
         (
-            Term(_MACS, CONVOLUTIONS | DENSE, 1, macs),
+            Term(_MACS, CONVOLUTIONS | DENSE | MATMUL, 1, macs),
             Term("N/G kernel positions for each output of a transposed convolution", TRANSPOSED, 1, onnx_transposed),
             Term("one add an output for the bias, a folded batch norm's too" if folds else _BIAS, WEIGHTED, 1, adds),
             Term("31 a value of a batch norm", BATCH_NORM | INSTANCE_NORM, 31, inputs, both(tracked, rest)),

@@ -256,7 +256,7 @@ def after_a_convolution(kind: str, fields: str, call: str, before: str, input: s
     layers: list[object] = [{"conv": {"out_channels": 8, "kernel_size": 3, "bias": False}}]
     layers += [before] if before else []
     beside = {"functional": call == "functional"}
-    if kind in ("add", "subtract", "multiply", "divide", "mean", "concat"):
+    if kind in ("add", "subtract", "multiply", "divide", "mean", "concat", "matmul"):
         second = {"conv": {"out_channels": 8, "kernel_size": 3, "padding": 1, "bias": False}}
         layers.append(
             {kind: {**json.loads(fields), "paths": ["identity", [second]]}, **beside} if with_layer else second

@@ -195,6 +195,7 @@ MERGES: dict[str, dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
     "divide": {"module": lambda a, b: a / b, "functional": lambda a, b: torch.div(a, b)},
     "mean": {"module": lambda a, b: (a + b) / 2, "functional": lambda a, b: torch.add(a, b) / 2},
     "concat": {"module": lambda a, b: torch.cat([a, b], 1), "functional": lambda a, b: torch.cat([a, b], 1)},
+    "matmul": {"module": lambda a, b: a @ b, "functional": lambda a, b: torch.matmul(a, b)},
 }
 
 
@@ -229,8 +230,8 @@ def module_of(kind: str, fields: dict[str, Any], sizes: tuple[int, ...]) -> nn.M
 
 OTHERS: dict[str, Callable[[dict[str, Any], tuple[int, ...]], nn.Module]] = {
     "prelu": lambda fields, _: nn.PReLU(**fields),
-    "softmax": lambda *_: nn.Softmax(dim=1),
-    "log_softmax": lambda *_: nn.LogSoftmax(dim=1),
+    "softmax": lambda fields, _: nn.Softmax(dim=fields.get("axis", 0) + 1),
+    "log_softmax": lambda fields, _: nn.LogSoftmax(dim=fields.get("axis", 0) + 1),
     "group_norm": lambda fields, _: nn.GroupNorm(num_channels=CHANNELS, **fields),
     "layer_norm": lambda fields, sizes: nn.LayerNorm([CHANNELS, *sizes], **fields),
     "local_response_norm": lambda fields, _: nn.LocalResponseNorm(**fields),
@@ -267,7 +268,7 @@ def called(kind: str, fields: dict[str, Any], rank: int, input: Tensor) -> Tenso
     if kind.startswith("global"):
         options["output_size"] = 1
     if kind in ("softmax", "log_softmax"):
-        options["dim"] = 1
+        options["dim"] = options.pop("axis", 0) + 1
     if kind == "dropout":
         options["training"] = False
     first = [options.pop(key) for key in ("kernel_size", "output_size") if key in options]
