@@ -342,7 +342,12 @@ CASES = [
     Case("squeezed", lambda m, x: x.mean((2, 3)).unsqueeze(-1).squeeze(-1), "global_avg_pool flatten reshape flatten"),
     Case("cast", lambda m, x: x.detach().clone().contiguous().to(torch.float32) + 0, "arithmetic"),
     Case("merged", lambda m, x: torch.sub(x / x.exp(), x), "function divide subtract"),
-    Case("product", lambda m, x: x.flatten(2) @ x.flatten(2).transpose(1, 2), "reshape reshape permute unknown"),
+    Case("product", lambda m, x: x.flatten(2) @ x.flatten(2).transpose(1, 2), "reshape reshape permute matmul"),
+    Case(
+        "batches of matrices", lambda m, x: torch.bmm(x.flatten(2), x.flatten(2).mT), "reshape reshape permute matmul"
+    ),
+    Case("along rows", lambda m, x: x.softmax(-1) + F.log_softmax(x, 2), "softmax log_softmax add"),
+    Case("one matrix for all", lambda m, x: x @ x.mean((1, 2)).unflatten(1, (1, 9, 1)), "reduce reshape unknown"),
     Case("across images", lambda m, x: x + x.mean(0, keepdim=True), "unknown unknown"),
 ]
 
@@ -359,6 +364,31 @@ def test_operators(case: Case) -> None:
         assert network.outputs[0].output == tuple(module(images).shape[1:])
     if "unknown" not in case.kinds:
         assert verify(network, "cpu").disagreements == []
+
+
+class GlobalContext(nn.Module):
+    """A sum of all places by one map of attention, through two 1x1 convolutions, as a gate (Cao et al. 2019)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.attention = nn.Conv2d(channels, 1, 1)
+        self.narrow, self.wide = nn.Conv2d(channels, 2, 1), nn.Conv2d(2, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, C, H, W = x.shape
+        weights = F.softmax(self.attention(x).reshape(B, 1, H * W), dim=-1).unsqueeze(3)
+        context = (x.reshape(B, C, H * W).unsqueeze(1) @ weights).view(B, C, 1, 1)
+        return x * self.wide(self.narrow(context).relu()).sigmoid()
+
+
+def test_global_context() -> None:
+    network = capture(GlobalContext(5).eval(), torch.rand(2, 5, 6, 9))
+    kinds = "conv reshape softmax reshape reshape reshape matmul reshape conv relu conv sigmoid multiply"
+    assert [node.layer.kind for node in network] == kinds.split()
+    assert network["softmax"].layer.axis == 1
+    # one channel of attention and as many products again for each channel's sum, then 5·2 twice
+    assert total(network, "macs") == 5 * 54 + 5 * 54 + 10 + 10
+    assert verify(network, "cpu").disagreements == []
 
 
 MODULES = [

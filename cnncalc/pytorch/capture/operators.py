@@ -33,7 +33,7 @@ from cnncalc.layers.activation import (
 )
 from cnncalc.layers.conv import Conv, ConvTranspose
 from cnncalc.layers.linear import Linear
-from cnncalc.layers.merge import Add, Concat, Divide, Multiply, Subtract
+from cnncalc.layers.merge import Add, Concat, Divide, Matmul, Multiply, Subtract
 from cnncalc.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Scale
 from cnncalc.layers.pointwise import FUNCTIONS, Arithmetic, Function, Reduce
 from cnncalc.layers.pool import (
@@ -217,9 +217,11 @@ def _dense(call: Call, out_features: int, bias: bool) -> Kind:
 
 
 def matmul(call: Call) -> Kind:
-    """Weights of the module's own on the right are a dense layer; what two values make is not."""
+    """Weights of the module's own on the right are a dense layer; two values are multiplied image by image."""
     assert call.input
     other = next(name for name in ("other", "mat2") if name in call.arguments)
+    if is_value(call.arguments[other]):
+        return Matmul()
     weight = call.held(other).shape
     if len(weight) != 2:
         raise NoKind("its weights are not one matrix")
@@ -394,13 +396,8 @@ def prelu(call: Call) -> Kind:
     return Prelu(num_parameters=elements(call.held("weight").shape))
 
 
-def over_channels(kind: type[Kind]) -> Entry:
-    def entry(call: Call) -> Kind:
-        if call.axis(call.dim) != 0:
-            raise NoKind("it works along another dimension than the channels")
-        return kind()
-
-    return entry
+def along_an_axis(kind: type[Softmax | LogSoftmax]) -> Entry:
+    return of(lambda call: kind(axis=call.axis(call.dim)))
 
 
 def dropout(call: Call) -> Kind:
@@ -539,6 +536,11 @@ def transpose(call: Call) -> Result:
     return _permuted(call, dims)
 
 
+def transposed_matrices(call: Call) -> Result:
+    *others, rows, columns = range(call.rank + 2)
+    return _permuted(call, [*others, columns, rows])
+
+
 def _permuted(call: Call, dims: list[int]) -> Result:
     if dims[0] != 0:
         raise NoKind("it works across the images of a batch")
@@ -661,7 +663,7 @@ TABLE: dict[str, Entry] = {
     **dict.fromkeys(["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"], conv_transpose),
     "convolution": convolution,
     "linear": linear,
-    **dict.fromkeys(["matmul", "mm"], matmul),
+    **dict.fromkeys(["matmul", "mm", "bmm"], matmul),
     "addmm": addmm,
     # pooling
     **dict.fromkeys(["max_pool1d", "max_pool2d", "max_pool3d"], max_pool),
@@ -701,8 +703,8 @@ TABLE: dict[str, Entry] = {
     "softplus": of(lambda call: Softplus(beta=float(call.beta), threshold=float(call.threshold))),
     "hardswish": of(lambda call: HardSwish()),
     "hardsigmoid": of(lambda call: HardSigmoid()),
-    "softmax": over_channels(Softmax),
-    "log_softmax": over_channels(LogSoftmax),
+    **dict.fromkeys(["softmax", "_softmax"], along_an_axis(Softmax)),
+    **dict.fromkeys(["log_softmax", "_log_softmax"], along_an_axis(LogSoftmax)),
     "glu": glu,
     "dropout": dropout,
     "feature_dropout": dropout,
@@ -733,6 +735,7 @@ TABLE: dict[str, Entry] = {
     "unflatten": unflatten,
     "permute": permute,
     **dict.fromkeys(["transpose", "swapaxes", "swapdims"], transpose),
+    "mT": transposed_matrices,
     **dict.fromkeys(["movedim", "moveaxis"], movedim),
     "pad": pad,
     "constant_pad_nd": pad,
