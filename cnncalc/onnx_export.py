@@ -540,8 +540,8 @@ TABLE: Mapping[str, Writer] = {
     "softplus": softplus,
     "hard_swish": one("HardSwish"),
     "hard_sigmoid": lambda at: at.put("HardSigmoid", alpha=1 / 6, beta=0.5),
-    "softmax": lambda at: at.put("Softmax", axis=1),
-    "log_softmax": lambda at: at.put("LogSoftmax", axis=1),
+    "softmax": lambda at: at.put("Softmax", axis=at.layer.axis + 1),
+    "log_softmax": lambda at: at.put("LogSoftmax", axis=at.layer.axis + 1),
     # regularisation
     "dropout": dropout,
     "drop_path": one("Identity"),
@@ -568,6 +568,7 @@ TABLE: Mapping[str, Writer] = {
     "divide": folded("Div"),
     "mean": one("Mean"),
     "concat": lambda at: at.put("Concat", axis=at.layer.axis + 1),
+    "matmul": one("MatMul"),
 }
 
 # Kinds that ONNX has no operators for, or none that keep what is counted.

@@ -82,6 +82,8 @@ MAP = [
     "hard_sigmoid",
     "softmax",
     "log_softmax",
+    "softmax: {axis: 2}",
+    "log_softmax: {axis: 1}",
     "dropout",
     "drop_path: 0.1",
     *[f"arithmetic: {{operation: {operation}, number: 0.5}}" for operation in pointwise.OPERATIONS],
@@ -117,6 +119,7 @@ MAP = [
     "divide: [relu, {function: exp}]",
     "mean: [relu, sigmoid, tanh]",
     "concat: [relu, {conv: {out_channels: 3, kernel_size: 1}}]",
+    "matmul: [relu, [sigmoid, {permute: [0, 2, 1]}]]",
 ]
 OTHERS = [
     "input: 20x4\nlayers: [{conv: {out_channels: 6, kernel_size: 3}}, batch_norm, {max_pool: 2}, {linear: 3}]",

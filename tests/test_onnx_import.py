@@ -277,6 +277,7 @@ ROWS = [
     ("one minus", node("Sub", "half x"), {}, "arithmetic", (3, 8, 10), 0, 0),
     ("power", node("Pow", "x half"), {}, "arithmetic", (3, 8, 10), 0, 0),
     ("exponential", node("Exp", "x"), {}, "function", (3, 8, 10), 0, 0),
+    ("softmax along rows", node("Softmax", "x", axis=-1), {}, "softmax", (3, 8, 10), 0, 0),
     # along the last dimension, at 3·8 places: 10·4 weights, 24·40 = 960
     ("matrix product", node("MatMul", "x w"), {"w": (10, 4)}, "linear", (3, 8, 4), 40, 960),
 ]
@@ -456,6 +457,28 @@ def test_older_upsampling(read: Read, opset: int, type: str, inputs: str) -> Non
     made = node(type, inputs, **({"scales": scales} if opset == 7 else {}))
     network = read([made], tensors=[tensor("s", scales)] if opset > 7 else [], opset=opset)
     assert (kinds(network), network.outputs[0].output) == (["upsample"], (3, 16, 20))
+
+
+def test_a_product_of_two_values(read: Read) -> None:
+    """8x10 by 10x8 in each of 3 channels: 3·64 sums of 10."""
+    network = read([node("Transpose", "x", "t", perm=[0, 1, 3, 2]), node("MatMul", "x t")])
+    assert kinds(network) == ["permute", "matmul"]
+    assert (network.outputs[0].output, network.nodes[-1].facts.macs) == ((3, 8, 8), 1920)
+
+
+def test_a_product_that_repeats_a_value(read: Read) -> None:
+    nodes = [node("ReduceMean", "x", "m", axes=[1]), node("Transpose", "m", "t", perm=[0, 1, 3, 2])]
+    network = read([*nodes, node("MatMul", "x t")], opset=13)
+    assert network.nodes[-1].facts.unknown == "MatMul"
+
+
+def test_softmax_along_the_dimension_that_the_file_means(read: Read) -> None:
+    """Of a value that waits for a transpose, the channels are the last."""
+    turned = [node("Transpose", "x", "t", perm=[0, 2, 3, 1]), node("Softmax", "t", "s", axis=-1)]
+    network = read([*turned, node("Transpose", "s", perm=[0, 3, 1, 2])])
+    assert [(layer.layer.kind, layer.layer.values()["axis"]) for layer in network.nodes] == [("softmax", 0)]
+    network = read([turned[0], node("LogSoftmax", "t", "s", axis=2), node("Transpose", "s", perm=[0, 3, 1, 2])])
+    assert [(layer.layer.kind, layer.layer.values()["axis"]) for layer in network.nodes] == [("log_softmax", 2)]
 
 
 def test_softmax_of_older_versions_is_over_all_that_follows(read: Read) -> None:

@@ -32,7 +32,7 @@ from cnncalc.layers.activation import (
 )
 from cnncalc.layers.conv import Conv, ConvTranspose
 from cnncalc.layers.linear import Linear
-from cnncalc.layers.merge import Add, Concat, Divide, Mean, Multiply, Subtract
+from cnncalc.layers.merge import Add, Concat, Divide, Matmul, Mean, Multiply, Subtract
 from cnncalc.layers.norm import BatchNorm, GroupNorm, InstanceNorm, L2Norm, LayerNorm, LocalResponseNorm, Scale
 from cnncalc.layers.pointwise import Arithmetic, Function, Reduce
 from cnncalc.layers.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, LpPool, MaxPool
@@ -244,7 +244,15 @@ def gemm(at: At) -> Value:
 
 
 def matmul(at: At) -> Value:
-    """Weights on the right; MatMul and the Add after it come here as one."""
+    """Weights on the right, where MatMul and the Add after it come here as one; or two values."""
+    values = [one for one in at.inputs if isinstance(one, Value)]
+    if len(values) == 2:
+        if not all(value.apart for value in values):
+            raise NoKind("it works across the images of a batch")
+        left, right = [value.dims for value in values]
+        if min(len(left), len(right)) < 2 or left[:-2] != right[:-2]:
+            raise NoKind("it has not a matrix of one for each of the other")
+        return at.layer(Matmul(), *values)
     shape = at.weight()
     if len(shape) != 2:
         raise NoKind("its weights are not one matrix")
@@ -335,7 +343,7 @@ def activation(make: Callable[[At], Kind]) -> Handler:
     return lambda at: at.pointwise(make(at))
 
 
-def over_channels(kind: type[Kind]) -> Handler:
+def along_an_axis(kind: type[Softmax | LogSoftmax]) -> Handler:
     """Softmax and its logarithm; before version 13 over the named dimension and all after it, together."""
 
     def handler(at: At) -> Value:
@@ -344,7 +352,8 @@ def over_channels(kind: type[Kind]) -> Handler:
         axis = value.axis(at.number("axis", 1 if old else -1))
         if old and axis < len(value.dims) - 1 and prod(value.dims[axis + 1 :]) > 1:
             raise NoKind("it works over several dimensions")
-        return at.layer(kind()) if axis == 0 else at.on_channels(axis, kind())
+        step = turn([value])
+        return at.pointwise(kind(axis=step.order[axis] if step else axis))
 
     return handler
 
@@ -725,8 +734,8 @@ OPERATORS: Mapping[str, Handler] = {
     "Silu": activation(lambda at: Silu()),
     "Swish": swish,
     "Mish": activation(lambda at: Mish()),
-    "Softmax": over_channels(Softmax),
-    "LogSoftmax": over_channels(LogSoftmax),
+    "Softmax": along_an_axis(Softmax),
+    "LogSoftmax": along_an_axis(LogSoftmax),
     # regularisation
     "Dropout": dropout,
     # several values

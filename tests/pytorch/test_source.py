@@ -743,6 +743,8 @@ ROWS = """
 [6, 5, 4] softplus: {beta: 2, threshold: 1}
 [6, 5, 4] softmax
 [6] log_softmax
+[6, 5, 4] softmax: {axis: 2}
+[6, 5, 4] log_softmax: {axis: 1}
 [6, 5, 4] dropout: {p: 0.25, inplace: true}
 [6, 5, 4] drop_path: 0.25
 [6, 5, 4] flatten
@@ -776,6 +778,9 @@ ROWS = """
 [6, 5, 4] add: {inplace: true, paths: [identity, [tanh], [tanh, relu], identity]}
 [6, 5, 4] add: {inplace: true, paths: [[tanh, {scale: 2}], [global_avg_pool, {scale: 3}]]}
 [6, 5, 4] mean: [{scale: 2}, [tanh, relu], identity]
+[6, 5, 4] matmul: [tanh, [{scale: 2}, {permute: [0, 2, 1]}]]
+[6, 4, 4] matmul: [identity, {arithmetic: {operation: multiply, number: 3}}]
+[6, 4, 4] multiply: [identity, [{matmul: [identity, {arithmetic: {operation: add, number: 3}}]}]]
 """
 PLAIN = [
     *[

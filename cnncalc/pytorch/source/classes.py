@@ -372,7 +372,7 @@ class Path:
         return any(isinstance(each, Line) and each.calls for each in self.body)
 
 
-SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "mean": "+"}
+SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "mean": "+", "matmul": "@"}
 
 
 def overwrites(layer: Any) -> bool:

@@ -38,7 +38,7 @@ class Infix:
 
 Piece = str | Group | Infix
 
-STRENGTHS = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 3}  # how strongly a sign binds
+STRENGTHS = {"+": 1, "-": 1, "*": 2, "/": 2, "@": 2, "**": 3}  # how strongly a sign binds
 _SIMPLE = re.compile(r"-?[\w.]+")  # operands that formatters write `**` between without spaces
 
 

@@ -503,6 +503,12 @@ def activation(function: str, *, in_place: str = "", **defaults: Any) -> Callabl
     return make
 
 
+def along_an_axis(name: str) -> Callable[[Site], Made]:
+    return lambda site: Made(
+        call(f"nn.{name}", named("dim", site.write("dim", [axis + 1 for axis in site.each("axis")])))
+    )
+
+
 def prelu(site: Site) -> Made:
     wanted, given = site.each("num_parameters"), site.given("num_parameters")
     count = site.write("num_parameters", wanted, given, given and site.channels)
@@ -697,8 +703,8 @@ CALLS: dict[str, Callable[[Site], Made]] = {
     "softplus": activation("Softplus", beta=1, threshold=20),
     "hard_swish": activation("Hardswish", inplace=False),
     "hard_sigmoid": activation("Hardsigmoid", inplace=False),
-    "softmax": lambda site: Made(call("nn.Softmax", "dim=1")),
-    "log_softmax": lambda site: Made(call("nn.LogSoftmax", "dim=1")),
+    "softmax": along_an_axis("Softmax"),
+    "log_softmax": along_an_axis("LogSoftmax"),
     # arithmetic
     "arithmetic": arithmetic,
     "function": function,
