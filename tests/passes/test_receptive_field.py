@@ -297,6 +297,12 @@ def test_untracked(document: str) -> None:
     assert field_of(document) is None
 
 
+def test_a_product_of_two_inputs_is_untracked() -> None:
+    """It has the shape of each, and a unit sees a row of one and a column of the other."""
+    document = "inputs: {left: 6x6x3, right: 6x6x3}\nlayers: [{name: product, matmul: [left, right]}]"
+    assert field_of(document, "product") is None
+
+
 def test_several_inputs_are_seen_from_the_first() -> None:
     network = cnncalc.loads("""
         inputs: {image: 12x12x3, mask: 12x12x1}
