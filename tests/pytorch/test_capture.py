@@ -391,6 +391,24 @@ def test_global_context() -> None:
     assert verify(network, "cpu").disagreements == []
 
 
+def test_a_repeated_value_is_a_layer_but_where_it_meets_another() -> None:
+    """A convolution reads all 3 channels of one that is repeated; a gate is repeated by the product itself."""
+    module = Code(lambda m, x: m.conv(x.expand(-1, 3, -1, -1)) * x.mean((1, 2, 3), keepdim=True).expand(-1, 5, 4, 7))
+    module.conv = nn.Conv2d(3, 5, 3)
+    images = torch.rand(2, 1, 6, 9)
+    network = capture(module.eval(), images)
+    assert [node.layer.kind for node in network] == ["unknown", "conv", "reduce", "multiply"]
+    assert next(iter(network)).output == (3, 6, 9)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(images)
+    assert total(network, "macs") == counter.get_total_flops() // 4
+
+
+def test_what_is_repeated_comes_out_in_its_size() -> None:
+    network = capture(Code(lambda m, x: x.mean((2, 3), keepdim=True).expand_as(x)), torch.rand(2, 4, 6, 9))
+    assert network.outputs[0].output == (4, 6, 9)
+
+
 MODULES = [
     (nn.Conv1d(4, 6, 3, 2, 1), (4, 11)),
     (nn.Conv3d(4, 6, (1, 3, 3), padding="same", dilation=2, groups=2), (4, 3, 7, 8)),

@@ -72,7 +72,7 @@ def captured_program(program: Any, *, name: str = "", source: str = "", layout: 
 def _captured(traced: Trace, name: str, source: str, layout: Layout) -> Captured:
     walk = Walk(traced)
     walk.run()
-    outputs = [(key, walk.values[node]) for key, node in traced.outputs]
+    outputs = [(key, walk.plain(walk.values[node])) for key, node in traced.outputs]
     outputs = [(key, value) for key, value in outputs if is_value(value)]
     values = tuple([value for _, value in outputs])
     if not walk.nodes:

@@ -651,9 +651,15 @@ def same(call: Call) -> Any:
 
 
 def expand(call: Call) -> Any:
-    """Dimensions of size 1 are repeated when the value meets another; nothing is copied."""
+    """Sizes of 1 are repeated, which takes nothing by itself: a value that meets another is repeated anyway."""
     return call.input
 
+
+_EXPAND = ("expand", "expand_as", "broadcast_to")
+# Operators that repeat sizes of 1 by themselves.
+REPEATING = frozenset(
+    {*("add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide"), "addcmul", *_EXPAND}
+)
 
 # The table ------------------------------------------------------------------------------------------------------------
 
@@ -751,7 +757,7 @@ TABLE: dict[str, Entry] = {
     "pixel_shuffle": of(lambda call: PixelShuffle(upscale_factor=call.upscale_factor)),
     "pixel_unshuffle": of(lambda call: SpaceToDepth(block_size=call.downscale_factor)),
     "channel_shuffle": of(lambda call: ChannelShuffle(groups=call.groups)),
-    **dict.fromkeys(["expand", "expand_as", "broadcast_to"], expand),
+    **dict.fromkeys(_EXPAND, expand),
     # nothing happens to the values
     **dict.fromkeys(
         ["contiguous", "clone", "detach", "alias", "to", "_to_copy", "type_as", "float", "lift_fresh_copy", "identity"],

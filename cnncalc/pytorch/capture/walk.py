@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -20,7 +20,7 @@ from cnncalc.layers.norm import Scale
 from cnncalc.layers.pointwise import Arithmetic
 from cnncalc.layers.unknown import Unknown
 from cnncalc.pytorch.capture.modules import WHOLE
-from cnncalc.pytorch.capture.operators import TABLE, Call, NoKind, is_value
+from cnncalc.pytorch.capture.operators import REPEATING, TABLE, Call, NoKind, is_value
 from cnncalc.pytorch.capture.trace import Held, Origin, Trace
 from cnncalc.shapes import Shape
 
@@ -43,6 +43,19 @@ class Later:
     call: Call
     result: Any
     shape: Shape
+
+
+@dataclass(slots=True)
+class Repeated:
+    """A value whose sizes of 1 are repeated: nothing where it meets another, a layer for all other readers."""
+
+    value: Value
+    make: Callable[[], Value]
+    made: Value | None = None
+
+    def whole(self) -> Value:
+        self.made = self.made or self.make()
+        return self.made
 
 
 class Walk:
@@ -96,7 +109,8 @@ class Walk:
                 return None  # a piece that nothing reads is not cut off
             source, place = node.args
             return self.item(self.values[source], place)  # type: ignore[index, arg-type]
-        arguments = fx.node.map_arg(_named(node), lambda one: self.plain(self.values[one]))
+        repeats = _base(node)[0] in REPEATING
+        arguments = fx.node.map_arg(_named(node), lambda one: self.plain(self.values[one], repeats))
         values = [value for value in pytree.tree_leaves(list(arguments.values()), is_leaf=is_value) if is_value(value)]
         result = node.meta.get("val")
         if result is None:
@@ -117,8 +131,13 @@ class Walk:
         source[place] = made
         return made
 
-    def plain(self, value: Any) -> Any:
-        """A value as an argument: of several results that are read together, every one."""
+    def plain(self, value: Any, repeats: bool = False) -> Any:
+        """A value as an argument, of an operator that repeats sizes of 1 by itself or not.
+
+        Of several results that are read together it is every one.
+        """
+        if isinstance(value, Repeated):
+            return value.value if repeats else value.whole()
         if isinstance(value, list):
             return [self.item(value, place) for place in range(len(value))]
         return value
@@ -157,6 +176,8 @@ class Walk:
         """A table's answer as a value: layers where it is kinds. Where their shape is not torch's, they are wrong."""
         if result is None:
             return self.uncounted_result(node, call, "this result has no kind", shape)
+        if is_value(result) and result.output != (shape or (1,)):
+            return Repeated(result, lambda: self.uncounted_result(node, call, "", shape))
         if isinstance(result, Held) or is_value(result):
             return result
         kinds = result if isinstance(result, tuple) else (result,)
