@@ -404,6 +404,12 @@ def test_a_repeated_value_is_a_layer_but_where_it_meets_another() -> None:
     assert total(network, "macs") == counter.get_total_flops() // 4
 
 
+def test_why_a_layer_cannot_be_is_said_with_its_shapes() -> None:
+    """torch.cat passes over a vector without values."""
+    network = capture(Code(lambda m, x: torch.cat([x, x.new_zeros(0)], 1)), torch.rand(2, 4, 6, 9))
+    assert "`aten.cat` is no kind of layer here (`concat` cannot join [4, 6, 9] and [0]: " in network.said[1].message
+
+
 def test_what_is_repeated_comes_out_in_its_size() -> None:
     network = capture(Code(lambda m, x: x.mean((2, 3), keepdim=True).expand_as(x)), torch.rand(2, 4, 6, 9))
     assert network.outputs[0].output == (4, 6, 9)

@@ -168,7 +168,7 @@ class Walk:
         except NoKind as reason:
             why = str(reason)
         except (LayerError, ValueError, TypeError, LookupError, AttributeError) as error:
-            why = str(error)  # the operator has arguments that its entry knows nothing of
+            why = _why(error)  # the operator has arguments that its entry knows nothing of
         self.undo(count)
         return self.uncounted(node, call, why)
 
@@ -194,7 +194,7 @@ class Walk:
                 raise NoKind(f"torch gives {list(shape)}, where this gives {list(value.output)}")
         except (NoKind, LayerError) as reason:
             self.undo(count)
-            return self.uncounted_result(node, call, str(reason), shape)
+            return self.uncounted_result(node, call, _why(reason), shape)
         return value
 
     def undo(self, count: int) -> None:
@@ -276,6 +276,13 @@ class Walk:
             return ()
         sizes = tuple(map(int, result.shape))
         return sizes[1:] if sizes[:1] == (self.batch,) else sizes
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, a layer's shapes as torch writes them."""
+    if isinstance(error, LayerError):
+        return error.message.format(*map(list, error.shapes))
+    return str(error)
 
 
 def with_parameters(facts: Facts, own: Sequence[Origin]) -> Facts:
