@@ -1,9 +1,9 @@
 """Every convolutional network of timm through `capture`, against torch: parameters, MACs and output elements.
 
 A model is left out, and counted as such, where one of its modules is attention between positions: by the name of the
-class (`Attention`, `Attn`, and the few of ATTENTION), but for those of ATTENTION_OF_CHANNELS, which weigh channels or
-branches. MACs are torch.utils.flop_counter's on the meta device, output elements those of its convolutions and dense
-layers.
+class (`Attention`, `Attn`, and the few of ATTENTION), but for GATES, which weigh channels, branches, rows or columns.
+Hybrids of convolutions and attention are thereby among them. MACs are torch.utils.flop_counter's on the meta device,
+output elements those of convolutions and dense layers.
 
     python -m benchmarks.import_timm [--every 10] [--part 1/2] [--seconds 600] [PATTERN]
 
@@ -25,25 +25,25 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnncalc.pytorch.capture import capture
-from cnncalc.pytorch.references import light
 
 LIBRARY = torch.library.Library("torchvision", "DEF")  # timm imports torchvision; it is not built for every torch
 LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 LIBRARY.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-# Attention under other names: of EfficientViT, SHViT, EfficientViM (a mixer of states), iFormer, LambdaNetworks,
-# ConViT, and blocks of vision transformers that do it themselves.
-ATTENTION = (
-    *("LiteMLA", "SHSA", "HSMSSD", "SHMA", "LambdaLayer", "GPSA", "MHSA"),
-    *("ParallelScalingBlock", "DiffParallelScalingBlock"),
-)
-ATTENTION_OF_CHANNELS = (
+# Of EfficientViT, SHViT, EfficientViM (a mixer of states), iFormer, LambdaNetworks, ConViT and two vision transformers.
+ATTENTION = ("LiteMLA", "SHSA", "HSMSSD", "SHMA", "LambdaLayer", "GPSA", "MHSA")
+ATTENTION += ("ParallelScalingBlock", "DiffParallelScalingBlock")
+GATES = (
     "SplitAttn",
     "SelectiveKernelAttn",
     "ChannelAttn",
     "SpatialAttn",
     "LightChannelAttn",
     "LightSpatialAttn",
+    "CoordAttn",
+    "SimpleCoordAttn",
+    "EfficientLocalAttn",
+    "StripAttn",
 )
 OUTPUTS = ("aten::convolution", "aten::addmm", "aten::mm", "aten::linear")
 
@@ -89,8 +89,8 @@ def made(name: str) -> nn.Module:
     """The model as in prediction, without memory for its weights."""
     import timm
 
-    module: nn.Module = light(lambda: timm.create_model(name))
-    return module.eval().to("meta")
+    module: nn.Module = timm.create_model(name, device="meta")
+    return module.eval()
 
 
 def attention_in(module: nn.Module) -> str:
@@ -101,7 +101,7 @@ def attention_in(module: nn.Module) -> str:
 
 def is_attention(name: str) -> bool:
     named = "Attention" in name or "Attn" in name or name in ATTENTION
-    return named and name not in ATTENTION_OF_CHANNELS
+    return named and name not in GATES
 
 
 def main() -> None:
@@ -137,7 +137,9 @@ def main() -> None:
         counted += not wrong and not unknown
         if wrong or unknown:
             print(f"{name}: {'; '.join(filter(None, [wrong, ', '.join(unknown)]))}", flush=True)
-    print(f"{sum(left_out.values())} models are left out for attention: {', '.join(left_out)}")
+    print(f"{sum(left_out.values())} models are left out for attention:")
+    for name, count in left_out.most_common():
+        print(f"{count:5} have {name}")
     print(f"{equal} of {done} others ({equal / max(done, 1):.1%}) have torch's parameters, MACs and output elements;")
     print(f"{counted} of them have no operator without a kind")
     for operator, count in missing.most_common():
