@@ -405,9 +405,10 @@ def test_a_repeated_value_is_a_layer_but_where_it_meets_another() -> None:
 
 
 def test_why_a_layer_cannot_be_is_said_with_its_shapes() -> None:
-    """torch.cat passes over a vector without values."""
-    network = capture(Code(lambda m, x: torch.cat([x, x.new_zeros(0)], 1)), torch.rand(2, 4, 6, 9))
-    assert "`aten.cat` is no kind of layer here (`concat` cannot join [4, 6, 9] and [0]: " in network.said[1].message
+    """torch.matmul repeats leading sizes of 1."""
+    network = capture(Code(lambda m, x: x @ x[:, :1].transpose(2, 3)), torch.rand(2, 4, 6, 9))
+    said = " ".join([one.message for one in network.said])
+    assert "`aten.matmul` is no kind of layer here (`matmul` cannot multiply [4, 6, 9] by [1, 9, 6]: " in said
 
 
 def test_what_is_repeated_comes_out_in_its_size() -> None:
