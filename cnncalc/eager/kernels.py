@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cnncalc.eager.autograd import Gradients, Node, record
 from cnncalc.eager.machine import Refused, Sizes, Tensor
-from cnncalc.eager.pointwise import copy_into, result
+from cnncalc.eager.pointwise import add, copy_into, result
 from cnncalc.eager.strides import (
     channels_last,
     contiguous,
@@ -158,18 +158,33 @@ def _in_onednn(x: Tensor, weight: Tensor, sliding: Sliding) -> bool:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Rows [batch, in] times weight [out, in] transposed; each is kept if the other's gradient is wanted.
-
-    Where `x` has more dimensions, its places become rows once the weight is transposed.
-    """
+    """Rows [batch, in] times weight [out, in] transposed; each is kept if the other's gradient is wanted."""
     return _linear(*lowered(x, weight, bias))
 
 
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def linear_along_the_last(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """All places as the rows of one matrix, and back; torch multiplies first and adds then, but for plain memory."""
+    x, weight, bias = lowered(x, weight, bias)
+    if bias is not None and x.strides == contiguous(x.shape):
+        rows = view(x, (prod(x.shape[:-1]), x.shape[-1]))
+        return view(_linear(rows, weight, bias), (*x.shape[:-1], weight.shape[0]))
+    made = _times_matrix(x, weight)
+    return made if bias is None else add(made, bias, in_place=True)
+
+
+def _times_matrix(x: Tensor, weight: Tensor) -> Tensor:
+    """A copy of places that do not lie one after another lives until the product has its shape."""
     turned = t(weight)
-    if len(x.shape) > 2:
-        x = reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
-    (rows, features), out = x.shape, weight.shape[0]
+    rows = reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+    return unsafe_view(_product(rows, turned, None), (*x.shape[:-1], weight.shape[0]))
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return _product(x, t(weight), bias)
+
+
+def _product(x: Tensor, turned: Tensor, bias: Tensor | None) -> Tensor:
+    (rows, features), out = x.shape, turned.shape[1]
     made = x.like((rows, out))
     x.tick("mm" if bias is None else "addmm")
     kept = [x if turned.edge is not None else None, turned if x.edge is not None else None]

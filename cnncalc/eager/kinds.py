@@ -15,7 +15,6 @@ from typing import Any
 
 from cnncalc.eager import kernels, pointwise, views
 from cnncalc.eager.machine import Refused, Sizes, Tensor
-from cnncalc.eager.strides import contiguous
 from cnncalc.layers import KINDS
 from cnncalc.layers.base import per_axis, sides
 from cnncalc.layers.window import Axis
@@ -153,19 +152,9 @@ def _rows(windows: Tensor, rank: int) -> Tensor:
     return views.transpose(views.flatten(views.flatten(views.movedim(windows, 1, 1 + rank), 1 + rank), 1, rank), 0, 1)
 
 
-def _along_the_last(call: Call, x: Tensor) -> Tensor:
-    """All places as the rows of one matrix, and back; torch multiplies first and adds then, but for plain memory."""
-    bias = call["bias"]
-    if bias is not None and x.strides == contiguous(x.shape):
-        rows = views.view(x, (prod(x.shape[:-1]), x.shape[-1]))
-        return views.view(kernels.linear(rows, _weight(call), bias), call.output)
-    output = views.unsafe_view(kernels.linear(x, _weight(call), None), call.output)
-    return output if bias is None else pointwise.add(output, bias, in_place=True)
-
-
 def linear(call: Call, x: Tensor) -> Tensor:
     if not call.layer.flatten and len(x.shape) > 2:
-        return _fused(call, _along_the_last(call, x))
+        return _fused(call, kernels.linear_along_the_last(x, _weight(call), call["bias"]))
     output = kernels.linear(views.flatten(x, 1) if len(x.shape) > 2 else x, _weight(call), call["bias"])
     return _fused(call, output)
 

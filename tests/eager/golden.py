@@ -41,6 +41,7 @@ LAYERS = {
     "linear-no-bias": "{linear: {out_features: 10, bias: false}}",
     "linear-of-rows": "{linear: {out_features: 10, flatten: false}}",
     "linear-of-rows-no-bias": "{linear: {out_features: 10, flatten: false, bias: false}}",
+    "linear-of-rows-turned": "{permute: [1, 2, 0]}, {linear: {out_features: 10, flatten: false}}, relu",
     "linear-after-linear": "{linear: {out_features: 10, activation: relu}}, {linear: 7}",
     "rbf": "{rbf: 10}",
     "rbf-trainable": "{rbf: {out_features: 10, trainable: true}}",
@@ -318,6 +319,7 @@ FROZEN_KERNELS = (
 # Under autocast some operators stay in float32, and what is kept is in either format.
 AUTOCAST = (
     *("conv", "conv-silu", "conv_transpose-cropped", "locally_connected", "linear-after-linear", "rbf-trainable"),
+    *("linear-of-rows", "linear-of-rows-turned"),
     *("avg_pool", "lp_pool", "subsample", "batch_norm", "layer_norm-channels", "l2_norm"),
     *("instance_norm-tracked", "instance_norm-full"),
     *[f"arithmetic-{operation}-a-tensor" for operation in OPERATIONS],
