@@ -20,6 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnncalc import DocumentError, Network, analyze
 from cnncalc.eager import Setup
+from cnncalc.language.fold import document
+from cnncalc.language.load import loads
+from cnncalc.language.write import text
 from cnncalc.passes.receptive_field import receptive_fields
 from cnncalc.passes.remarks import remarks
 from cnncalc.pytorch import verify, verify_memory
@@ -122,6 +125,34 @@ def test_torchvision_at_other_sizes(torchvision: Any, name: str, size: tuple[int
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         module(images)
     assert total(network, "macs") == counter.get_total_flops() // 4  # two FLOPs a MAC, two images
+
+
+class BackboneAndHead(nn.Module):
+    """A detector up to where the sizes of what follows depend on the images."""
+
+    def __init__(self, detector: Any) -> None:
+        super().__init__()
+        self.backbone = detector.backbone
+        self.head = detector.head if hasattr(detector, "head") else detector.rpn.head
+
+    def forward(self, images: Tensor) -> Any:
+        return self.head(list(self.backbone(images).values()))
+
+
+@pytest.mark.parametrize("name", ["retinanet_resnet50_fpn", "fasterrcnn_mobilenet_v3_large_fpn", "ssd300_vgg16"])
+def test_detectors_up_to_their_heads(torchvision: Any, name: str) -> None:
+    """Heads are used at every level, their weights counted once, and the document says so."""
+    detector = BackboneAndHead(model(torchvision, name, "detection", weights_backbone=None))
+    images = torch.empty(2, 3, 300, 332, device="meta")
+    network = capture(detector, images)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        detector(images)
+    assert not any(node.facts.unknown for node in network)
+    again = loads(text(document(network)))
+    for one in (network, again):
+        assert total(one, "macs") == counter.get_total_flops() // 4  # two FLOPs a MAC, two images
+        assert total(one, "weights") + total(one, "biases") == sum(part.numel() for part in detector.parameters())
+    assert [node.layer for node in again] == [node.layer for node in network]
 
 
 @pytest.mark.parametrize(
