@@ -38,6 +38,7 @@ STATED = {
     "no-output": "a tensor holds at least one value (torch makes empty ones)",
     "crop-exceeds-input": "a tensor holds at least one value",
     "empty-slice": "a tensor holds at least one value",
+    "no-such-axis": "an axis is one of the input's (torch's softmax looks only where there are numbers)",
 }
 
 
