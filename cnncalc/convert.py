@@ -241,7 +241,8 @@ class _Converter:
             return
         new = self.layer(node, crop)
         shapes = tuple([self.values[value].output for value in node.inputs])
-        facts = self.facts(node, new, shapes) if node.shared is None else self.facts(node, new, shapes).sharing
+        facts = self.facts(node, new, shapes)
+        facts = facts if node.shared is None else facts.holding(())
         if facts.weights + facts.biases + facts.buffers != node.facts.weights + node.facts.biases + node.facts.buffers:
             raise self.refused(node, "its parameters belong to the positions of a crop, and a larger image has others")
         keeps = len(shapes) == 1 and facts.output[1:] == shapes[0][1:] and not isinstance(new, Window)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cnncalc.diagnostics import Diagnostic, Span
@@ -47,6 +48,17 @@ class Node:
 
 
 Value = Node | Input
+
+
+def uncounted(nodes: Iterable[Node], reasons: Mapping[str, str]) -> list[Diagnostic]:
+    """An importer's remarks on the operators that are no kind of layer, and why (\"\" where that is plain)."""
+    said = []
+    for operator, count in Counter([node.facts.unknown for node in nodes if node.facts.unknown]).items():
+        times = f", {count} times" if count > 1 else ""
+        why = f" ({reasons[operator]})" if reasons[operator] else ""
+        message = f"`{operator}` is no kind of layer here{why}: its work is in no count{times}"
+        said.append(Diagnostic("unknown-operator", message, severity="warning"))
+    return said
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

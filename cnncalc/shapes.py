@@ -5,6 +5,7 @@ Inside the program a shape is always `(channels, *spatial)`, without the batch; 
 
 from __future__ import annotations
 
+import re
 from math import prod
 from typing import Literal
 
@@ -25,6 +26,25 @@ DTYPE_BYTES = {
     "int8": 1,
     "uint8": 1,
 }
+
+
+_CHANNELS_LAST = re.compile(r"[0-9]+(?:x[0-9]+)*")
+_CHANNELS_FIRST = re.compile(r"\[ *[0-9]+(?: *, *[0-9]+)* *\]")
+
+
+def shape_written(text: str) -> tuple[Shape, Layout] | None:
+    """The shape that `224x224x3` or `[3, 224, 224]` writes, and how; None where it writes none."""
+    layout: Layout
+    if len(text) > 100:
+        return None
+    if _CHANNELS_LAST.fullmatch(text):
+        *spatial, channels = [int(size) for size in text.split("x")]
+        shape, layout = (channels, *spatial), "hwc"
+    elif _CHANNELS_FIRST.fullmatch(text):
+        shape, layout = tuple([int(size) for size in text.strip("[] ").split(",")]), "chw"
+    else:
+        return None
+    return (shape, layout) if all(1 <= size <= LARGEST_SIZE for size in shape) else None
 
 
 def elements(shape: Shape) -> int:

@@ -217,7 +217,7 @@ class _Expander:
         layer = use.spec or self.layer(use, use.layer, scope)
         facts = self.facts(use, layer, inputs, scope)
         owner = self.owner(use.shares, facts, name, scope) if use.shares is not None else None
-        facts = facts if owner is None else facts.sharing
+        facts = facts if owner is None else facts.holding(())
         node = Node(name, layer, inputs, facts, use.node.span, scope.uses, use.functional, owner)
         self.nodes.append(node)
         return node

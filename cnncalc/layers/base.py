@@ -165,10 +165,11 @@ class Facts:
     remarks: tuple[Remark, ...]
     unknown: str = ""  # an operator that no kind stands for: its work is in none of these counts
 
-    @property
-    def sharing(self) -> Facts:
-        """Those of a layer that uses another's parameters, which are counted there."""
-        return replace(self, parameters=(), weights=0, biases=0, buffers=0)
+    def holding(self, parameters: Iterable[Parameter]) -> Facts:
+        """Those of a layer that holds these parameters; others are another layer's, and counted there."""
+        held = tuple(parameters)
+        sizes = {role: sum_of([one.size for one in held if one.role == role]) for role in ("weight", "bias", "buffer")}
+        return replace(self, parameters=held, weights=sizes["weight"], biases=sizes["bias"], buffers=sizes["buffer"])
 
 
 class Aside(NamedTuple):

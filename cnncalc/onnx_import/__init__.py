@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cnncalc.collection import collection_paused
 from cnncalc.diagnostics import did_you_mean, near, quoted
-from cnncalc.graph import Network
+from cnncalc.graph import Network, uncounted
 from cnncalc.onnx_import.file import Graph, Size, read, refused, shown
 from cnncalc.onnx_import.names import name_nodes, plain
-from cnncalc.shapes import LARGEST_SIZE
-
-_CHANNELS_LAST = re.compile(r"[0-9]+(?:x[0-9]+)*")
-_CHANNELS_FIRST = re.compile(r"\[ *[0-9]+(?: *, *[0-9]+)* *\]")
+from cnncalc.shapes import shape_written
 
 
 def load(path: str | Path, settings: Iterable[str] = ()) -> Network:
@@ -46,7 +42,8 @@ def _network(path: str, settings: list[str]) -> Network:
     name_nodes(walk.nodes, walk.made_by, walk.held, OPERATORS, taken)
     title = Path(path).name.removesuffix(".onnx")
     names = tuple([plain(name) for name in graph.outputs]) if len(outputs) > 1 else ()
-    return Network(title, tuple(inputs), tuple(walk.nodes), tuple(outputs), "chw", path, (), names, walk.remarks())
+    said = tuple(uncounted(walk.nodes, walk.reasons))
+    return Network(title, tuple(inputs), tuple(walk.nodes), tuple(outputs), "chw", path, (), names, said)
 
 
 def sizes(path: str, graph: Graph, settings: Iterable[str]) -> Mapping[str, tuple[int, ...]]:
@@ -56,9 +53,10 @@ def sizes(path: str, graph: Graph, settings: Iterable[str]) -> Mapping[str, tupl
     symbols = {size for shape in graph.inputs.values() for size in shape[1:] if isinstance(size, str) and size}
     for setting in settings:
         name, equals, text = [part.strip() for part in setting.partition("=")]
-        value = _sizes(text)
-        if not equals or not value:
+        written = shape_written(text)
+        if not equals or written is None:
             raise refused("bad-setting", f"--set: {quoted(setting)} is not NAME=VALUE", "e.g. input=224x224x3")
+        value, _ = written
         if name in graph.inputs or (name == "input" and len(graph.inputs) == 1):
             given[name if name in graph.inputs else next(iter(graph.inputs))] = value
         elif name in symbols and len(value) == 1:
@@ -68,18 +66,6 @@ def sizes(path: str, graph: Graph, settings: Iterable[str]) -> Mapping[str, tupl
             help = did_you_mean(near(name, known), f"it has {', '.join(known)}")
             raise refused("unknown-arg", f"{path} has no input or dimension {quoted(name)}", help)
     return {name: _whole(path, name, shape, given.get(name), named) for name, shape in graph.inputs.items()}
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    """A size as the command line has it, channels first; () for what is none."""
-    if len(text) < 100 and _CHANNELS_FIRST.fullmatch(text):
-        found = tuple([int(size) for size in text.strip("[] ").split(",")])
-    elif len(text) < 100 and _CHANNELS_LAST.fullmatch(text):
-        *spatial, channels = [int(size) for size in text.split("x")]
-        found = (channels, *spatial)
-    else:
-        return ()
-    return found if all(1 <= size <= LARGEST_SIZE for size in found) else ()
 
 
 def _whole(

@@ -7,7 +7,6 @@ layer needs it as it then is: those that cancel leave nothing, and a few togethe
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -220,17 +219,6 @@ def is_uniform(constant: Constant) -> bool:
     return len(constant.shape or ()) == 1 and constant.values is not None and len(set(constant.values)) == 1
 
 
-def without(facts: Facts, places: Sequence[int]) -> Facts:
-    """The facts of a layer some of whose tensors (by their place) are another's."""
-    kept = [one for place, one in enumerate(facts.parameters) if place not in places]
-    count = {"weight": 0, "bias": 0, "buffer": 0, "counter": 0}
-    for one in kept:
-        count[one.role] += prod(one.shape)
-    return replace(
-        facts, parameters=tuple(kept), weights=count["weight"], biases=count["bias"], buffers=count["buffer"]
-    )
-
-
 Handler = Callable[[At], Result]
 
 
@@ -382,7 +370,8 @@ class Walk:
         self.held[node] = names if not owners or owners[0] is None else ()
         node.shared = next(filter(None, owners), None)
         if node.shared is not None:
-            node.facts = without(node.facts, [place for place, owner in enumerate(owners) if owner is not None])
+            kept = [place for place, owner in enumerate(owners) if owner is None]
+            node.facts = node.facts.holding([node.facts.parameters[place] for place in kept])
         for name in names:
             self.holders.setdefault(name, node)
 
@@ -513,17 +502,6 @@ class Walk:
         self.held[node] = ()
         self.reasons.setdefault(name, reason)
         return node
-
-    def remarks(self) -> tuple[Diagnostic, ...]:
-        """What a reader of the numbers has to know: which operators are not counted."""
-        found = Counter([node.facts.unknown for node in self.nodes if node.facts.unknown])
-        said = []
-        for name, count in found.items():
-            why = f" ({self.reasons[name]})" if self.reasons[name] else ""
-            times = f", {count} times" if count > 1 else ""
-            message = f"`{name}` is no kind of layer here{why}: its work is in no count{times}"
-            said.append(Diagnostic("unknown-operator", message, severity="warning"))
-        return tuple(said)
 
     def shape_of(self, name: str, operator: Operator, inputs: Sequence[Any], reason: str) -> tuple[int, ...]:
         """The shape of an unknown operator's output: by a rule, as the file states it, or as onnx infers it."""

@@ -25,7 +25,7 @@ from cnncalc.diagnostics import Diagnostic, DocumentError, Note, did_you_mean, n
 from cnncalc.graph import Network
 from cnncalc.pytorch.capture import capture, captured_program
 from cnncalc.pytorch.capture.trace import quiet
-from cnncalc.shapes import Layout, Shape
+from cnncalc.shapes import Layout, Shape, elements, shape_written
 
 BATCH = 13  # images in the batch that traces a module: a number that other sizes are not, to know it by
 
@@ -197,8 +197,7 @@ def without_weights() -> Iterator[None]:
 
 # Sizes ----------------------------------------------------------------------------------------------------------------
 
-_CHANNELS_LAST = re.compile(r"[1-9][0-9_]*(x[1-9][0-9_]*)*")
-_CHANNELS_FIRST = re.compile(r"\[[0-9_]+(,[0-9_]+)*\]")
+MAX_BYTES = 2**63 - 1  # of a tensor that torch can describe
 
 
 def _sizes(module: nn.Module, settings: Iterable[str]) -> tuple[dict[str, Shape], Layout]:
@@ -207,17 +206,13 @@ def _sizes(module: nn.Module, settings: Iterable[str]) -> tuple[dict[str, Shape]
     layout: Layout = "hwc"
     for setting in settings:
         name, equals, text = setting.partition("=")
-        name, plain = name.strip(), text.replace(" ", "")
-        if _CHANNELS_LAST.fullmatch(plain):
-            *spatial, channels = [int(size) for size in plain.split("x")]
-            given[name] = (channels, *spatial)
-        elif _CHANNELS_FIRST.fullmatch(plain):
-            given[name], layout = tuple([int(size) for size in plain[1:-1].split(",")]), "chw"
-        else:
+        written = shape_written(text.replace(" ", "")) if equals else None
+        if written is None or 4 * BATCH * elements(written[0]) > MAX_BYTES:
             help = "write input=224x224x3, or input=[3, 224, 224]"
             raise _refused("bad-setting", f"{quoted(setting)} is not the size of an input", help)
-        if not equals or 0 in given[name]:
-            raise _refused("bad-setting", f"{quoted(setting)} is not the size of an input", "write input=224x224x3")
+        shape, order = written
+        given[name.strip()] = shape
+        layout = "chw" if order == "chw" else layout
     known = _parameters(module)
     needed = [name for name, needs in known.items() if needs]
     if list(given) == ["input"] and len(needed) <= 1:

@@ -51,6 +51,19 @@ def scopes(name: str) -> Iterator[str]:
         yield ".".join(parts[:end])
 
 
+def numbered(network: Network) -> dict[Node | Input, str]:
+    """A name for every value that no language of drawings minds: inputs are `i0`, layers `n0`."""
+    ids: dict[Node | Input, str] = {value: f"i{place}" for place, value in enumerate(network.inputs)}
+    return ids | {node: f"n{place}" for place, node in enumerate(network.nodes)}
+
+
+def ends(network: Network) -> Iterator[tuple[Node | Input, str, str, str]]:
+    """The outputs: each with a name for the drawing, what it is called, and its shape."""
+    for place, value in enumerate(network.outputs):
+        called = network.output_names[place] if network.output_names else "output"
+        yield value, f"o{place}", called, shape(value, network.layout)
+
+
 def edges(network: Network) -> Iterator[tuple[Node | Input, Node, str]]:
     """Who gives what to whom, the shape being written as the document writes shapes; each pair once."""
     for node in network.nodes:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from cnncalc.diagnostics import printable
 from cnncalc.graph import Input, Network, Node
-from cnncalc.render.blocks import Block, blocks, edges, labels, shape
+from cnncalc.render.blocks import Block, blocks, edges, ends, labels, numbered
 
 
 def document(network: Network) -> str:
     """The text of the graph: layers with name and kind, shapes on the edges, blocks as clusters."""
-    ids: dict[Node | Input, str] = {value: f"i{place}" for place, value in enumerate(network.inputs)}
-    ids |= {node: f"n{place}" for place, node in enumerate(network.nodes)}
+    ids = numbered(network)
     lines = [
         f"digraph {text(network.name or 'network')} {{",
         "  rankdir=TB;",
@@ -22,10 +21,9 @@ def document(network: Network) -> str:
     lines += [f"  {ids[value]} [label={text(value.name)}, shape=ellipse];" for value in network.inputs]
     lines += _members(blocks(network), ids, "  ", [0])
     lines += [f"  {ids[value]} -> {ids[node]} [label={text(size)}];" for value, node, size in edges(network)]
-    for place, value in enumerate(network.outputs):
-        name = network.output_names[place] if network.output_names else "output"
-        lines.append(f"  o{place} [label={text(name)}, shape=ellipse];")
-        lines.append(f"  {ids[value]} -> o{place} [label={text(shape(value, network.layout))}];")
+    for value, end, name, size in ends(network):
+        lines.append(f"  {end} [label={text(name)}, shape=ellipse];")
+        lines.append(f"  {ids[value]} -> {end} [label={text(size)}];")
     return "\n".join([*lines, "}"]) + "\n"
 
 

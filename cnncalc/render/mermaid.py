@@ -6,23 +6,18 @@ from collections.abc import Iterator
 
 from cnncalc.diagnostics import printable
 from cnncalc.graph import Input, Network, Node
-from cnncalc.render.blocks import Block, blocks, edges, labels, shape
+from cnncalc.render.blocks import Block, blocks, edges, ends, labels, numbered
 
 
 def document(network: Network) -> str:
     """The text of the flowchart: layers with name and kind, shapes on the edges, blocks as subgraphs."""
-    ids: dict[Node | Input, str] = {value: f"i{place}" for place, value in enumerate(network.inputs)}
-    ids |= {node: f"n{place}" for place, node in enumerate(network.nodes)}
+    ids = numbered(network)
     lines = ["flowchart TD"]
     lines += [f'  {ids[value]}(["{text(value.name)}"])' for value in network.inputs]
     lines += _members(blocks(network), ids, "  ", [0])
     lines += [f'  {ids[value]} -->|"{text(size)}"| {ids[node]}' for value, node, size in edges(network)]
-    for place, value in enumerate(network.outputs):
-        name = network.output_names[place] if network.output_names else "output"
-        lines += [
-            f'  o{place}(["{text(name)}"])',
-            f'  {ids[value]} -->|"{text(shape(value, network.layout))}"| o{place}',
-        ]
+    for value, end, name, size in ends(network):
+        lines += [f'  {end}(["{text(name)}"])', f'  {ids[value]} -->|"{text(size)}"| {end}']
     return "\n".join(lines) + "\n"
 
 

@@ -135,6 +135,11 @@ def test_a_module_that_is_there_already(run: Run) -> None:
     [
         ("net.py:Net(10)", (), "no-input-size"),
         ("net.py:Net(10)", ("--input", "16x"), "bad-setting"),
+        ("net.py:Net(10)", ("--input", "[3, _, 9]"), "bad-setting"),
+        ("net.py:Net(10)", ("--input", "[3, 99999999999999999999, 9]"), "bad-setting"),
+        ("net.py:Net(10)", ("--input", f"{'9' * 5000}x3x3"), "bad-setting"),
+        ("net.py:Net(10)", ("--input", "2000000000x2000000000x3"), "bad-setting"),
+        ("net.py:Net(10)", ("--input", "0x3x3"), "bad-setting"),
         ("net.py:Net(10)", ("--input", "image=16x12x3", "--input", "mask=1x1x1"), "unknown-arg"),
         ("net.py:Net(10)", ("--input", "16x12x5"), "module-fails"),
         ("net.py:Net(10,mode='raise')", SIZE, "module-fails"),

@@ -7,7 +7,6 @@ network says so: nothing is counted as zero in silence.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from cnncalc.diagnostics import Diagnostic, DocumentError, Note
-from cnncalc.graph import Network, Node
+from cnncalc.graph import Network, Node, uncounted
 from cnncalc.pytorch.capture import trace as tracing
 from cnncalc.pytorch.capture.folding import folded
 from cnncalc.pytorch.capture.names import name as name_nodes
@@ -80,19 +79,14 @@ def _captured(traced: Trace, name: str, source: str, layout: Layout) -> Captured
     nodes = folded(walk.nodes, walk.made, values)
     name_nodes(nodes, walk.made, [value.name for value in walk.inputs])
     names = tuple([key for key, _ in outputs]) if any(key for key, _ in outputs) else ()
-    said = tuple(_remarks(walk, traced, Counter([node.facts.unknown for node in nodes if node.facts.unknown])))
+    said = (*uncounted(nodes, walk.unknown), *_remarks(walk, traced))
     network = Network(name, tuple(walk.inputs), tuple(nodes), values, layout, source, (), names, said)
     return Captured(network, {node: tuple([origin.name for origin in walk.made[node].origins]) for node in nodes})
 
 
-def _remarks(walk: Walk, traced: Trace, unknown: Mapping[str, int]) -> list[Diagnostic]:
-    """What a reader of the numbers has to know: what is not counted, what is held and not used, how it was read."""
+def _remarks(walk: Walk, traced: Trace) -> list[Diagnostic]:
+    """What else a reader of the numbers has to know: what is held and not used, how it was read."""
     said = []
-    for operator, count in unknown.items():
-        times = f", {count} times" if count > 1 else ""
-        why = walk.unknown[operator]
-        message = f"`{operator}` is no kind of layer here{f' ({why})' if why else ''}: its work is in no count{times}"
-        said.append(Diagnostic("unknown-operator", message, severity="warning"))
     if idle := unused(walk, traced):
         parameters = sum(prod(one.shape) for one in idle if one.role in ("weight", "bias"))
         if parameters:

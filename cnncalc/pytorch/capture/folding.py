@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from cnncalc.graph import Node, Value
 from cnncalc.layers import Kind
@@ -79,13 +78,7 @@ def folded(nodes: Sequence[Node], made: dict[Node, Made], outputs: Sequence[Valu
                 own = [one for one in (first, middle, last) if one.facts.parameters or one.shared]
                 facts = kind.facts((start.output,))
                 if own:
-                    facts = replace(
-                        facts,
-                        parameters=own[0].facts.parameters,
-                        weights=own[0].facts.weights,
-                        biases=own[0].facts.biases,
-                        buffers=own[0].facts.buffers,
-                    )
+                    facts = facts.holding(own[0].facts.parameters)
                     last.shared, last.functional = own[0].shared, own[0].functional
                 made[last] = Made(made[last].stack, made[(own or [last])[0]].origins)
                 last.layer, last.inputs, last.facts = kind, (start,), facts

@@ -110,10 +110,7 @@ class Call:
 
     def axis(self, dim: int) -> int:
         """torch's number of a dimension as one of an image, channels being 0."""
-        axis = (dim if dim >= 0 else dim + self.rank + 2) - 1
-        if axis < 0:
-            raise NoKind("it works across the images of a batch")
-        return axis
+        return axis_of(dim, self.rank + 2)
 
     def held(self, name: str) -> Held:
         """An argument that has to be a tensor of the module's own."""
@@ -140,6 +137,14 @@ def is_value(value: Any) -> TypeGuard[Value]:
 
 def _each(argument: Any) -> Sequence[Any]:
     return argument if isinstance(argument, (list, tuple)) else (argument,)
+
+
+def axis_of(dim: int, dims: int) -> int:
+    """torch's number of one of so many dimensions, the batch's among them, as one of an image."""
+    axis = (dim if dim >= 0 else dim + dims) - 1
+    if axis < 0:
+        raise NoKind("it works across the images of a batch")
+    return axis
 
 
 def short(sizes: Sequence[int]) -> Any:
@@ -211,9 +216,7 @@ def linear(call: Call) -> Kind:
 
 
 def _dense(call: Call, out_features: int, bias: bool) -> Kind:
-    if len(call.input.output) == 1:
-        return Linear(out_features=out_features, bias=bias)
-    return Linear(out_features=out_features, bias=bias, flatten=False)
+    return Linear(out_features=out_features, bias=bias, flatten=len(call.input.output) == 1)
 
 
 def matmul(call: Call) -> Kind:
@@ -493,10 +496,7 @@ def cat(call: Call) -> Result:
         raise NoKind("it joins tensors of the module's own with others")
     if len(tensors) == 1:
         return tensors[0]
-    axis = (call.dim if call.dim >= 0 else call.dim + len(tensors[0].output) + 1) - 1
-    if axis < 0:
-        raise NoKind("it works across the images of a batch")
-    return Concat(axis=axis)
+    return Concat(axis=axis_of(call.dim, len(tensors[0].output) + 1))
 
 
 def stack(call: Call) -> Value:
@@ -504,10 +504,8 @@ def stack(call: Call) -> Value:
     tensors = call.tensors
     if not all(map(is_value, tensors)):
         raise NoKind("it joins tensors of the module's own with others")
-    axis = (call.dim if call.dim >= 0 else call.dim + len(tensors[0].output) + 2) - 1
-    if axis < 0:
-        raise NoKind("it works across the images of a batch")
     shape = tensors[0].output
+    axis = axis_of(call.dim, len(shape) + 2)
     longer = (*shape[:axis], 1, *shape[axis:])
     return call.make(Concat(axis=axis), *[call.make(Reshape(shape=longer), tensor) for tensor in tensors])
 
@@ -517,10 +515,6 @@ def reshape(call: Call) -> Result:
     if value.output == output:
         return value
     return Flatten() if len(output) == 1 else Reshape(shape=output)
-
-
-def unflatten(call: Call) -> Result:
-    return reshape(call)
 
 
 def permute(call: Call) -> Result:
@@ -738,7 +732,7 @@ TABLE: dict[str, Entry] = {
     "concat": cat,
     "stack": stack,
     **dict.fromkeys(["view", "reshape", "flatten", "squeeze", "unsqueeze", "_unsafe_view", "view_as"], reshape),
-    "unflatten": unflatten,
+    "unflatten": reshape,
     "permute": permute,
     **dict.fromkeys(["transpose", "swapaxes", "swapdims"], transpose),
     "mT": transposed_matrices,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -15,7 +15,7 @@ from cnncalc import formulas
 from cnncalc.diagnostics import Diagnostic, DocumentError
 from cnncalc.graph import Input, Node, Value
 from cnncalc.layers import Kind, Merge
-from cnncalc.layers.base import Facts, LayerError, Parameter, Role, sum_of
+from cnncalc.layers.base import Facts, LayerError, Parameter
 from cnncalc.layers.norm import Scale
 from cnncalc.layers.pointwise import Arithmetic
 from cnncalc.layers.unknown import Unknown
@@ -144,7 +144,7 @@ class Walk:
 
     def computed(self, arguments: Mapping[str, Any], result: Any) -> Any:
         """What an operator makes of tensors that the module holds is held, too."""
-        held = [value for value in pytree.tree_leaves(list(arguments.values())) if isinstance(value, Held)]
+        held = held_in(arguments)
         origins = tuple(dict.fromkeys([origin for value in held for origin in value.origins]))
         if isinstance(result, Tensor):
             number = held[0].number if len(held) == 1 and len(arguments) == 1 else None
@@ -183,7 +183,7 @@ class Walk:
         kinds = result if isinstance(result, tuple) else (result,)
         if not kinds:
             return call.input
-        held = tuple([value for value in pytree.tree_leaves(list(call.arguments.values())) if isinstance(value, Held)])
+        held = held_in(call.arguments)
         inputs = tuple(call.values) if isinstance(kinds[0], Merge) else tuple(call.values[:1])
         count = len(self.nodes)
         try:
@@ -216,7 +216,7 @@ class Walk:
     def uncounted_result(self, node: fx.Node, call: Call, why: str, shape: Shape) -> Value:
         name = str(node.target).removesuffix(".default")
         self.unknown.setdefault(name, why)
-        held = tuple([value for value in pytree.tree_leaves(list(call.arguments.values())) if isinstance(value, Held)])
+        held = held_in(call.arguments)
         made = self.layer(node, Unknown(operator=name, shape=shape or (1,)), *call.values, held=held)
         if not self.is_apart(node):
             self.mixed.add(made)
@@ -278,6 +278,11 @@ class Walk:
         return sizes[1:] if sizes[:1] == (self.batch,) else sizes
 
 
+def held_in(arguments: Mapping[str, Any]) -> list[Held]:
+    """The tensors among arguments that are the same for every image, those in lists included."""
+    return [value for value in pytree.tree_leaves(list(arguments.values())) if isinstance(value, Held)]
+
+
 def _why(error: Exception) -> str:
     """What went wrong, a layer's shapes as torch writes them."""
     if isinstance(error, LayerError):
@@ -290,17 +295,12 @@ def with_parameters(facts: Facts, own: Sequence[Origin]) -> Facts:
     there = _sizes(facts.parameters)
     if there == _sizes(own):
         return facts
-    parameters = tuple(
+    return facts.holding(
         [
             Parameter(_last(own, origin), origin.shape, origin.role, formulas.tensor_elements(*origin.shape))
             for origin in own
         ]
     )
-
-    def held(role: Role) -> int:
-        return sum_of([parameter.size for parameter in parameters if parameter.role == role])
-
-    return replace(facts, parameters=parameters, weights=held("weight"), biases=held("bias"), buffers=held("buffer"))
 
 
 def _sizes(parameters: Sequence[Parameter] | Sequence[Origin]) -> dict[str, int]:
