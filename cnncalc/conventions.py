@@ -44,7 +44,7 @@ NORMS = BATCH_NORM | INSTANCE_NORM | GROUP_NORM | LAYER_NORM
 
 # What torch has no module for: a document that has one of these stands for code that nobody but its author knows.
 OWN_CODE = frozenset(
-    {"locally_connected", "rbf", "subsample", "depth_pool", "maxout", "l2_norm", "scale", "drop_path"}
+    {"locally_connected", "dynamic_conv", "rbf", "subsample", "depth_pool", "maxout", "l2_norm", "scale", "drop_path"}
     | {"arithmetic", "function", "reduce"}
 )
 

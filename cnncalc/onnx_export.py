@@ -572,7 +572,7 @@ TABLE: Mapping[str, Writer] = {
 }
 
 # Kinds that ONNX has no operators for, or none that keep what is counted.
-WITHOUT = frozenset({"locally_connected", "rbf", "depth_pool", "subsample", "maxout", "unknown"})
+WITHOUT = frozenset({"locally_connected", "dynamic_conv", "rbf", "depth_pool", "subsample", "maxout", "unknown"})
 
 
 def document(network: Network, weights: Weights = "random") -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnncalc.graph import Network, Node
-from cnncalc.layers.conv import Conv, ConvTranspose, DepthwiseConv
+from cnncalc.layers.conv import Conv, ConvTranspose, DepthwiseConv, DynamicConv
 from cnncalc.passes.training import Gradients, Why, gradients
 
 if TYPE_CHECKING:
@@ -116,8 +116,11 @@ def _flop_counter(one: Gradients) -> int:
     `conv_backward_flop` counts that gradient from the shapes of the input and of the output's gradient alone,
     2 · N · C_in · C_out · kernel · positions, and so all pairs of channels: as many times too many as there are groups.
     The forward pass and the gradient to the inputs are counted from the weight's shape, which knows of the groups.
+    Filters that another path computes are such weights; images of a batch would be groups, too: this is of one alone.
     """
-    return 2 * (one.forward + _groups(one.node) * one.to_weights + one.to_inputs)
+    to_filters = one.to_paths[1] if isinstance(one.node.layer, DynamicConv) else 0
+    to_grouped = one.to_weights + to_filters
+    return 2 * (one.forward + _groups(one.node) * to_grouped + one.to_inputs - to_filters)
 
 
 def _groups(node: Node) -> int:
@@ -127,7 +130,7 @@ def _groups(node: Node) -> int:
         return node.input_shapes[0][0]
     if isinstance(layer, Conv) and layer.pairs is not None:
         return layer.pairs
-    return layer.groups if isinstance(layer, Conv | ConvTranspose) else 1
+    return layer.groups if isinstance(layer, Conv | ConvTranspose | DynamicConv) else 1
 
 
 # JSON -----------------------------------------------------------------------------------------------------------------

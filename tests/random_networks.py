@@ -343,6 +343,9 @@ FIELDS: dict[str, Callable[[Draw, Shape], Fields | None]] = {
     "identity": nothing,
 }
 
+# The fields of a convolution that one with computed filters has, too.
+DYNAMIC = ("out_channels", "kernel_size", "stride", "padding", "dilation", "rounding", "groups")
+
 # Kinds that keep every shape: what residual paths are made of.
 KEEPING = ("batch_norm", "relu", "tanh", "scale", "silu", "local_response_norm", "dropout", "softmax", "identity")
 
@@ -454,6 +457,24 @@ class Writer:
         output = (*others, n, n)
         return ({"identity": {}}, shape) if elements(output) > MOST_ELEMENTS else ({"matmul": paths}, output)
 
+    def filtered(self, shape: Shape) -> tuple[Layer, Shape]:
+        """A convolution with filters that a dense layer makes of the value, or of another one."""
+        rank = len(shape) - 1
+        if not rank:
+            return {"identity": {}}, shape
+        fields = {name: value for name, value in conv(self.draw, shape, rank).items() if name in DYNAMIC}
+        kernel = fields["kernel_size"]
+        positions = kernel**rank if isinstance(kernel, int) else elements(tuple(kernel))
+        count = fields["out_channels"] * (shape[0] // fields.get("groups", 1)) * positions
+        output = output_of("dynamic_conv", fields, (shape, (count,)))
+        if output is None or count * shape[0] > MOST_PARAMETERS:
+            return {"identity": {}}, shape
+        start = self.draw(st.sampled_from([[{"global_avg_pool": {}}], [{"global_max_pool": {}}, "flatten"]]))
+        between = self.draw(st.sampled_from(["sigmoid", {"linear": 2}, "identity"]))
+        filters = [*start, between, {"linear": {"out_features": count, "bias": self.draw(st.booleans())}}]
+        first = self.draw(st.sampled_from(["identity", ["tanh"], ["dropout", "relu"]]))
+        return {"dynamic_conv": {"paths": [first, filters], **fields}}, output
+
     def block(self, shape: Shape) -> tuple[Layer, Shape]:
         """A block of a few layers, whose width may be an arg; repeated where it keeps the shape."""
         name = f"block_{'abcdefgh'[len(self.blocks)]}"
@@ -483,7 +504,7 @@ class Writer:
         for _ in range(count):
             if elements(shape) > MOST_ELEMENTS:
                 break
-            form = self.draw(st.integers(0, 10))
+            form = self.draw(st.integers(0, 11))
             if form == 0:
                 layer, after = self.residual(shape)
             elif form == 1:
@@ -492,6 +513,8 @@ class Writer:
                 layer, after = self.block(shape)
             elif form == 3:
                 layer, after = self.product(shape)
+            elif form == 4:
+                layer, after = self.filtered(shape)
             else:
                 layer, after = self.layer(shape)
             if not nested and self.draw(st.integers(0, 3)) == 0:

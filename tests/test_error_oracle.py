@@ -22,7 +22,7 @@ from cnncalc.shapes import Shape, elements
 torch = pytest.importorskip("torch", reason="the oracle is torch, which is not installed")
 
 sys.path.insert(0, str(Path(__file__).parent))
-from random_networks import FIELDS, Draw, Fields, frozen
+from random_networks import DYNAMIC, FIELDS, Draw, Fields, frozen
 
 from cnncalc.pytorch.build import module_of
 
@@ -38,6 +38,8 @@ STATED = {
     "no-output": "a tensor holds at least one value (torch makes empty ones)",
     "crop-exceeds-input": "a tensor holds at least one value",
     "empty-slice": "a tensor holds at least one value",
+    "not-a-matrix": "a vector is no matrix (torch would take the images of the batch for its rows)",
+    "matrices-do-not-fit": "matrices meet one by one (torch would repeat those of the shorter path)",
     "no-such-axis": "an axis is one of the input's (torch's softmax looks only where there are numbers)",
 }
 
@@ -61,6 +63,13 @@ def layers(draw: Draw) -> tuple[str, Fields, tuple[Shape, ...]]:
     rank = draw(st.integers(0, 3))
     shape: Shape = (draw(st.integers(1, 6)), *[draw(st.integers(1, 6)) for _ in range(rank)])
     kind = draw(st.sampled_from(sorted(KINDS)))
+    if kind == "dynamic_conv":
+        map = shape if rank else (shape[0], 3, 4)
+        fields = {name: value for name, value in FIELDS["conv"](draw, map).items() if name in DYNAMIC}
+        kernel, groups = fields["kernel_size"], fields.get("groups", 1)
+        positions = elements(tuple(kernel)) if isinstance(kernel, list) else kernel ** (len(map) - 1)
+        count = fields["out_channels"] * map[0] // groups * positions + draw(st.sampled_from([0, 0, 1]))
+        return kind, disturbed(draw, fields), (shape, (count,))
     if kind not in FIELDS:
         other = draw(st.one_of(st.just(shape), st.lists(st.integers(1, 3), min_size=1, max_size=4).map(tuple)))
         fields = {"axis": draw(st.integers(0, 4))} if "axis" in KINDS[kind].fields else {}

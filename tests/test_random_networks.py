@@ -19,7 +19,7 @@ pytest.importorskip("torch", reason="verify needs torch, which is not installed"
 
 from cnncalc.pytorch.verify import diagnostics, verify
 
-NETWORKS = 250
+NETWORKS = 300
 drawn: Counter[str] = Counter()
 
 

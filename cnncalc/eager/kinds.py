@@ -128,6 +128,20 @@ def conv_transpose(call: Call, x: Tensor) -> Tensor:
     return _fused(call, output)
 
 
+def dynamic_conv(call: Call, x: Tensor, filters: Tensor) -> Tensor:
+    """The images' channels beside one another, a group or more for each image, which meets its own filters."""
+    axes = _axes(call, x)
+    if not _symmetric(axes) or any(_extra(axes)):
+        x = kernels.pad(x, _around(axes))
+    (batch, channels, *sizes), (_, out, *positions) = x.shape, call.output
+    groups = call.layer.groups
+    filters = views.reshape(filters, (batch * out, channels // groups, *[axis.kernel for axis in axes]))
+    x = views.reshape(x, (1, batch * channels, *sizes))
+    sliding = kernels.Sliding(batch * groups, _stepped(axes))
+    made = kernels.convolution(x, filters, None, (1, batch * out, *positions), sliding)
+    return views.reshape(made, call.output)
+
+
 def locally_connected(call: Call, x: Tensor) -> Tensor:
     axes = _axes(call, x)
     rank = len(axes)
@@ -554,6 +568,7 @@ TABLE: dict[str, Callable[..., Tensor]] = {
     "depthwise_conv": conv,
     "conv_transpose": conv_transpose,
     "locally_connected": locally_connected,
+    "dynamic_conv": dynamic_conv,
     "linear": linear,
     "rbf": rbf,
     # pooling

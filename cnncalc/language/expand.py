@@ -208,8 +208,7 @@ class _Expander:
                 scope.instance = f"{name}."
             inputs = tuple([self.path(path, value, scope, use) for path in use.paths])
             scope.instance = around
-            if value is not None:
-                scope.names["in_channels"] = value.output[0]
+            scope.names["in_channels"] = inputs[0].output[0]
         elif value is None:
             raise self.nothing_enters(use)
         else:

@@ -67,9 +67,13 @@ def wrong_condition(term: Term, value: Any, known: Collection[str]) -> Diagnosti
 
 def example(kind: type[Kind]) -> str:
     """What to type for a kind with the fields it needs, as a help."""
-    if issubclass(kind, Merge):
-        return f"write `{kind.kind}: [[conv_a, relu], identity]`: a list of paths"
     required = [name for name, field in kind.fields.items() if field.required]
+    if issubclass(kind, Merge):
+        paths = "[[conv_a, relu], identity]"
+        if not required:
+            return f"write `{kind.kind}: {paths}`: a list of paths"
+        others = "".join([f", {name}: {_sample(kind, name)}" for name in required])
+        return f"write `{kind.kind}: {{paths: {paths}{others}}}`"
     if kind.main and required in ([], [kind.main]):
         return f"write `{kind.kind}: {_sample(kind, kind.main)}`"
     if not required:

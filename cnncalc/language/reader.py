@@ -686,6 +686,9 @@ class _Reader:
             if "paths" not in value.entries:
                 return
             paths = value.entries["paths"]
+        elif use.layer.required:
+            self.wrong_type(f"`{use.kind}` takes its fields by name", value, example(use.layer))
+            return
         if not isinstance(paths, Sequence):
             self.wrong_type(f"`{use.kind}` takes a list of paths", paths, example(use.layer))
             return

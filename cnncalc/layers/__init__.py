@@ -21,7 +21,7 @@ from cnncalc.layers.activation import (
     Tanh,
 )
 from cnncalc.layers.base import Kind
-from cnncalc.layers.conv import Conv, ConvTranspose, DepthwiseConv, LocallyConnected
+from cnncalc.layers.conv import Conv, ConvTranspose, DepthwiseConv, DynamicConv, LocallyConnected
 from cnncalc.layers.linear import Linear, Rbf
 from cnncalc.layers.merge import Add, Concat, Divide, Matmul, Mean, Merge, Multiply, Subtract
 from cnncalc.layers.norm import (
@@ -67,6 +67,7 @@ LAYERS: tuple[type[Kind], ...] = (
     DepthwiseConv,
     ConvTranspose,
     LocallyConnected,
+    DynamicConv,
     Linear,
     Rbf,
     # pooling

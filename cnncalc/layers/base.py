@@ -134,7 +134,14 @@ class Untracked:
     """Units read different parts of the input, as no window does (a spatial concat, channels of a vector)."""
 
 
-Reach = Pointwise | Everything | Rearranged | AxesSwapped | Untracked | tuple[AxisReach, ...]
+@dataclass(frozen=True, slots=True)
+class PathByPath:
+    """A merge that reads each of its paths in a way of its own."""
+
+    paths: tuple[Reach, ...]
+
+
+Reach = Pointwise | Everything | Rearranged | AxesSwapped | Untracked | PathByPath | tuple[AxisReach, ...]
 
 POINTWISE, EVERYTHING, REARRANGED, UNTRACKED = Pointwise(), Everything(), Rearranged(), Untracked()
 
@@ -379,7 +386,7 @@ class Layer(Kind):
             self.parameters(input),
             formulas.connections(macs, uses) if macs and uses else macs or uses,
             self._tracked_reach(input, output),
-            self._known_remarks(input, output),
+            known_remarks(self.remarks, input, output),
         )
 
     def _tracked_reach(self, input: Shape, output: Shape) -> Reach:
@@ -389,13 +396,14 @@ class Layer(Kind):
         except PeriodTooLong:
             return UNTRACKED
 
-    def _known_remarks(self, input: Shape, output: Shape) -> tuple[Remark, ...]:
-        """None where sizes that are not known decide on them."""
-        try:
-            with beside():
-                return self.remarks(input, output)
-        except NoClosedForm:
-            return ()
+
+def known_remarks(remarks: Callable[..., tuple[Remark, ...]], *shapes: Any) -> tuple[Remark, ...]:
+    """A layer's remarks; none where sizes that are not known decide on them."""
+    try:
+        with beside():
+            return remarks(*shapes)
+    except NoClosedForm:
+        return ()
 
 
 def across_channels(input: Shape, all_of_them: bool = False) -> Reach:

@@ -6,13 +6,17 @@ from typing import Annotated, Any
 from cnncalc import formulas
 from cnncalc.indexing import scaled_down
 from cnncalc.layers.base import (
+    EVERYTHING,
     UNTRACKED,
     Aside,
     AxisReach,
     Filters,
     LayerError,
     Parameter,
+    PathByPath,
     Reach,
+    Remark,
+    Work,
     along,
     per_axis,
     sides,
@@ -26,9 +30,10 @@ from cnncalc.layers.fields import (
     Sizes,
     Takes,
 )
+from cnncalc.layers.merge import Merge
 from cnncalc.layers.weighted import Weighted
-from cnncalc.layers.window import Padding, Rounding, Window, effective_kernel
-from cnncalc.shapes import Shape
+from cnncalc.layers.window import Padding, Rounding, Sliding, Window, effective_kernel
+from cnncalc.shapes import Shape, elements, sizes_text
 
 
 def _indices(value: Any) -> bool:
@@ -213,6 +218,55 @@ class LocallyConnected(Convolution):
 
     def macs(self, input: Shape, output: Shape) -> int:
         return formulas.convolution_macs(formulas.output_elements(*output), input[0], *self.kernels(input))
+
+
+class DynamicConv(Sliding, Merge):
+    """A convolution of the first path with filters that the second path ends in, other ones for each image.
+
+    The second path holds `out_channels` · `in_channels` / `groups` · kernel numbers, filter after filter, in whatever
+    shape. Whatever computes them holds the parameters: a dense layer (De Brabandere et al. 2016, dynamic filter
+    networks), whose weights are the experts and whose input is their mixture in CondConv (Yang et al. 2019).
+    """
+
+    kind = "dynamic_conv"
+    summary = "convolution of the first path with filters that the second path computes, for each image its own"
+    out_channels: PositiveInt
+    kernel_size: Sizes
+    stride: Sizes = 1
+    padding: Padding = 0
+    dilation: Sizes = 1
+    rounding: Rounding = "floor"
+    groups: PositiveInt = 1
+
+    def output(self, inputs: tuple[Shape, ...]) -> Shape:
+        self.check_two(inputs, "put first the path to convolve, then the one that ends in the filters")
+        map, filters = inputs
+        check_groups(self.groups, map[0], self.out_channels)
+        sizes = self.output_sizes(map)
+        wanted = (self.out_channels, map[0] // self.groups, *self.kernels(map))
+        if elements(filters) != elements(wanted):
+            raise LayerError(
+                "filters-do-not-fit",
+                f"{self.out_channels} filters of {sizes_text(wanted[2:])} over {wanted[1]} channels are "
+                f"{elements(wanted)} numbers, and path 2 ends in {elements(filters)}: {{0}}",
+                filters,
+                sources=(1,),
+                help=f"end path 2 with `linear: {elements(wanted)}`",
+            )
+        return (self.out_channels, *sizes)
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Work, ...]:
+        map, filters = inputs
+        channels = formulas.group_channels(map[0], self.groups) if self.groups > 1 else map[0]
+        macs = formulas.convolution_macs(formulas.output_elements(*output), channels, *self.kernels(map))
+        return (Work(self.kind, elements(map) + elements(filters), elements(output), macs),)
+
+    def reach(self, inputs: tuple[Shape, ...]) -> Reach:
+        """A window of the first path, and all filters' numbers."""
+        return PathByPath((self.reach_of_window(inputs[0]), EVERYTHING))
+
+    def remarks(self, inputs: tuple[Shape, ...]) -> tuple[Remark, ...]:
+        return self.remarks_on_window(inputs[0])
 
 
 class ConvTranspose(Weighted):

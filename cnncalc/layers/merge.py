@@ -6,6 +6,7 @@ Shapes have to be equal, but for dimensions of size 1, which are repeated (a squ
 from typing import Any
 
 from cnncalc import formulas
+from cnncalc.closed import beside
 from cnncalc.layers.base import (
     POINTWISE,
     UNTRACKED,
@@ -14,8 +15,10 @@ from cnncalc.layers.base import (
     LayerError,
     Operations,
     Reach,
+    Remark,
     Work,
     check_axis,
+    known_remarks,
 )
 from cnncalc.layers.fields import Flag, NonNegativeInt
 from cnncalc.messages import told
@@ -58,15 +61,25 @@ class Merge(Kind):
             help="give both paths the same strides, paddings and channels, or put a 1x1 `conv` on the shortcut",
         )
 
+    def check_two(self, inputs: tuple[Shape, ...], help: str) -> None:
+        if len(inputs) != 2:
+            message = f"`{self.kind}` takes two paths, and has {len(inputs)}"
+            raise LayerError("two-paths", message, help=help)
+
     def operations(self, inputs: tuple[Shape, ...], output: Shape) -> Operations:
         return Operations()
 
     def facts(self, inputs: tuple[Shape, ...]) -> Facts:
         output = self.output(inputs)
-        return self.answer(output, self.work(inputs, output), reach=self.reach(inputs))
+        with beside():
+            reach = self.reach(inputs)
+        return self.answer(output, self.work(inputs, output), reach=reach, remarks=known_remarks(self.remarks, inputs))
 
     def reach(self, inputs: tuple[Shape, ...]) -> Reach:
         return POINTWISE
+
+    def remarks(self, inputs: tuple[Shape, ...]) -> tuple[Remark, ...]:
+        return ()
 
     def work(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Work, ...]:
         read = sum([elements(shape) for shape in inputs])
@@ -184,12 +197,7 @@ class Matmul(Merge):
     summary = "the matrix product of two paths, along their last two dimensions"
 
     def output(self, inputs: tuple[Shape, ...]) -> Shape:
-        if len(inputs) != 2:
-            raise LayerError(
-                "two-paths",
-                f"`matmul` multiplies two paths, and has {len(inputs)}",
-                help="multiply two, and their product by the next: `matmul: [[{matmul: [a, b]}], c]`",
-            )
+        self.check_two(inputs, "multiply two, and their product by the next: `matmul: [[{matmul: [a, b]}], c]`")
         for position, shape in enumerate(inputs):
             if len(shape) == 1:
                 raise LayerError(

@@ -8,6 +8,7 @@ from cnncalc import formulas
 from cnncalc.indexing import IndexMap
 from cnncalc.layers.base import (
     AxisReach,
+    Kind,
     Layer,
     LayerError,
     Reach,
@@ -187,8 +188,8 @@ def _places(key: str, counts: list[int], axes: tuple[Axis, ...]) -> Told:
     return reduce(lambda first, last: told("places.and", first=first, last=last), places)
 
 
-class Window(Layer):
-    """A layer that slides a window. Subclasses declare those of these as fields that they let a document set."""
+class Sliding(Kind):
+    """A kind that slides a window. Subclasses declare those of these as fields that they let a document set."""
 
     def axes(self, input: Shape) -> tuple[Axis, ...]:
         """The window along each spatial dimension of this input; those of the last input asked for are kept."""
@@ -213,10 +214,7 @@ class Window(Layer):
     def output_sizes(self, input: Shape) -> tuple[int, ...]:
         return tuple([axis.output for axis in self.axes(input)])
 
-    def output(self, input: Shape) -> Shape:
-        return (input[0], *self.output_sizes(input))
-
-    def reach(self, input: Shape, output: Shape) -> Reach:
+    def reach_of_window(self, input: Shape) -> tuple[AxisReach, ...]:
         reaches: list[AxisReach] = []
         axes = self.axes(input)
         for a, axis in enumerate(axes):
@@ -226,7 +224,8 @@ class Window(Layer):
             reaches.append(_reach(axis.before, axis.effective_kernel, axis.stride))
         return tuple(reaches)
 
-    def remarks(self, input: Shape, output: Shape) -> tuple[Remark, ...]:
+    def remarks_on_window(self, input: Shape) -> tuple[Remark, ...]:
+        """What of the input no window reads."""
         axes = self.axes(input)
         if not any(axis.unread_input or axis.skipped for axis in axes):
             return ()
@@ -242,3 +241,16 @@ class Window(Layer):
     def title(self, inputs: tuple[Shape, ...]) -> str:
         axes = self.axes(inputs[0])
         return window_title(tuple([axis.kernel for axis in axes]), tuple([axis.stride for axis in axes]))
+
+
+class Window(Sliding, Layer):
+    """A layer that slides a window over its one input, channel by channel where it says nothing else."""
+
+    def output(self, input: Shape) -> Shape:
+        return (input[0], *self.output_sizes(input))
+
+    def reach(self, input: Shape, output: Shape) -> Reach:
+        return self.reach_of_window(input)
+
+    def remarks(self, input: Shape, output: Shape) -> tuple[Remark, ...]:
+        return self.remarks_on_window(input)

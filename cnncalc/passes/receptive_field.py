@@ -18,6 +18,7 @@ from cnncalc.layers.base import (
     AxesSwapped,
     AxisReach,
     Everything,
+    PathByPath,
     Pointwise,
     Reach,
     Rearranged,
@@ -27,7 +28,7 @@ from cnncalc.layers.base import (
 from cnncalc.readings import ceil_div
 from cnncalc.shapes import Shape
 
-NO_WINDOW = (Pointwise, Everything, Rearranged, Untracked)
+NO_WINDOW = (Pointwise, Everything, Rearranged, Untracked, PathByPath)
 
 
 @dataclass(slots=True)
@@ -171,14 +172,21 @@ def _placed_again(state: _Unplaced, output: Shape) -> _State:
 
 
 def _merged(node: Node, states: dict[Value, _State], order: dict[Input, int]) -> _State:
-    known = [(states[value], value.output) for value in node.inputs]
+    reach = node.facts.reach
+    if isinstance(reach, PathByPath):
+        known = [
+            (_through(states[value], own, value.output, node.output), node.output)
+            for value, own in zip(node.inputs, reach.paths, strict=True)
+        ]
+    elif isinstance(reach, Pointwise):
+        known = [(states[value], value.output) for value in node.inputs]
+    else:
+        return None
     inputs = [state.input for state, _ in known if state is not None]
     if len(inputs) < len(known):
         return None
     first = min(inputs, key=order.__getitem__)
     parts = [(state, shape) for state, shape in known if state is not None and state.input is first]
-    if not isinstance(node.facts.reach, Pointwise):
-        return None
     if len(parts) == 1 and parts[0][1] == node.output:
         return parts[0][0]
     if all(isinstance(state, _Placed) for state, _ in parts):

@@ -3,7 +3,8 @@
 Every multiply-accumulate of the forward pass, y += w · x, has one product in each gradient: dw += dy · x and
 dx += w · dy (Rumelhart, Hinton, Williams 1986). So each gradient takes as many as the forward pass, whatever the
 window, the groups or the stride; kernel positions over padding count in all three. A bias's gradient is a sum of dy:
-adds, and no multiply-accumulate. A product of two paths has no weights: each path's gradient takes as many.
+adds, and no multiply-accumulate. A product of two paths has no weights, nor a convolution with one path's values for
+filters: each path's gradient takes as many.
 """
 
 from __future__ import annotations
@@ -20,14 +21,21 @@ Why = Literal["", "frozen", "image", "unused", "none"]
 
 
 class Gradients(NamedTuple):
-    """One layer's multiply-accumulates an image in each pass; `why_not` says why there are none ("": there are)."""
+    """One layer's multiply-accumulates an image in each pass; `why_not` says why there are none ("": there are).
+
+    `to_paths` are those of the gradient to each of its inputs.
+    """
 
     node: Node
     forward: int
     to_weights: int
-    to_inputs: int
+    to_paths: tuple[int, ...]
     why_not_weights: Why
     why_not_inputs: Why
+
+    @property
+    def to_inputs(self) -> int:
+        return sum(self.to_paths)
 
 
 def gradients(network: Network, frozen: Collection[str] = ()) -> list[Gradients]:
@@ -53,8 +61,8 @@ def gradients(network: Network, frozen: Collection[str] = ()) -> list[Gradients]
             weights: Why = "none" if "weight" not in trained else "" if trained["weight"] else "frozen"
             if node not in used:
                 weights = inputs = "unused"
-            wanted = 0 if inputs else [why_not[value] for value in node.inputs].count("")
-            found.append(Gradients(node, macs, 0 if weights else macs, wanted * macs, weights, inputs))
+            to_paths = tuple([0 if inputs or why_not[value] else macs for value in node.inputs])
+            found.append(Gradients(node, macs, 0 if weights else macs, to_paths, weights, inputs))
     return found
 
 

@@ -245,8 +245,10 @@ def _outputs(
     }
     with torch.no_grad():
         for own, other in both:
-            names = theirs.held[other.node]
-            _copy({name: state[name] for name in names}, layer_of(built, own.node.name))
+            tensors = {name: state[name] for name in theirs.held[other.node]}
+            if other.node in theirs.turned:
+                tensors = {name: tensor.t() if tensor.dim() == 2 else tensor for name, tensor in tensors.items()}
+            _copy(tensors, layer_of(built, own.node.name))
         wanted = [leaf for leaf in pytree.tree_leaves(module(*images)) if isinstance(leaf, Tensor)]
         result = built(*images)
         results = list(result) if isinstance(result, tuple) else [result]

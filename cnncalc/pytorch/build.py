@@ -147,6 +147,20 @@ def depthwise_conv(layer: Any, input: Tensor) -> nn.Module:
     return _convolution(layer, input, channels * layer.multiplier, channels)
 
 
+def dynamic_conv(layer: Any, input: Tensor, filters: Tensor) -> nn.Module:
+    own = window(layer, input.shape[2:])
+    as_torch = own.symmetric and not any(own.extra)
+    return modules.DynamicConv(
+        layer.out_channels,
+        own.kernel,
+        own.stride,
+        [before if as_torch else 0 for before, _ in own.sides],
+        own.dilation,
+        layer.groups,
+        None if as_torch else modules.Pad(own.around),
+    )
+
+
 def conv_transpose(layer: Any, input: Tensor) -> nn.Module:
     rank = input.dim() - 2
     sides = pairs(layer.padding, rank)
@@ -352,6 +366,7 @@ TABLE: dict[str, Builder] = {
     "depthwise_conv": depthwise_conv,
     "conv_transpose": conv_transpose,
     "locally_connected": locally_connected,
+    "dynamic_conv": dynamic_conv,
     "linear": linear,
     "rbf": rbf,
     # pooling

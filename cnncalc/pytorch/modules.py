@@ -147,6 +147,40 @@ class PartialConv(nn.Module):
         return output if self.activation is None else self.activation(output)
 
 
+class DynamicConv(nn.Module):
+    """A convolution with filters that come from the network, other ones for each image.
+
+    The images stand beside one another as groups of channels, each of which meets its own filters.
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        groups: int,
+        before: nn.Module | None,
+    ) -> None:
+        super().__init__()
+        self.out_channels, self.kernel, self.groups, self.before = out_channels, tuple(kernel), groups, before
+        self.stride, self.padding, self.dilation = tuple(stride), tuple(padding), tuple(dilation)
+
+    def forward(self, input: Tensor, filters: Tensor) -> Tensor:
+        if self.before is not None:
+            input = self.before(input)
+        batch, channels, *sizes = input.shape
+        filters = filters.reshape(batch * self.out_channels, channels // self.groups, *self.kernel)
+        input = input.reshape(1, batch * channels, *sizes)
+        convolution = CONVOLUTION[len(self.kernel)]
+        output = convolution(input, filters, None, self.stride, self.padding, self.dilation, batch * self.groups)
+        return output.reshape(batch, self.out_channels, *output.shape[2:])
+
+    def extra_repr(self) -> str:
+        return f"{self.out_channels}, kernel_size={self.kernel}, stride={self.stride}, groups={self.groups}"
+
+
 class LocallyConnected(nn.Module):
     """A convolution's connections with a weight [out, *positions, in, *kernel] and a bias [out, *positions]."""
 

@@ -176,6 +176,14 @@ def spread(layer: Any, step: Step) -> Tensor:
     return output
 
 
+def filtered(layer: Any, step: Step) -> Tensor:
+    """A window of the first path, and everything of the second, whose values are the filters."""
+    output: Tensor = windows(layer, step._replace(inputs=step.inputs[:1]))
+    filters = step.inputs[1].flatten(1)
+    seen: Tensor = filters.sum(1) * float(filters.shape[1]) ** -0.5
+    return output + seen.view(-1, *[1] * (output.dim() - 1))
+
+
 def pooled(kind: str) -> StandIn:
     """An adaptive or global mean by torch's own layer."""
     return lambda layer, step: module_of(KINDS[kind](**layer.values()), step.input)(step.input)
@@ -265,6 +273,7 @@ STAND_IN: dict[str, StandIn] = {
     "lp_pool": windows,
     "subsample": windows,
     "conv_transpose": spread,
+    "dynamic_conv": filtered,
     # all of a map
     "linear": lambda layer, step: dense(layer, step) if layer.flatten or step.is_vector else None,
     "rbf": dense,

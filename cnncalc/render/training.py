@@ -123,7 +123,7 @@ def _flops(report: TrainingReport) -> str:
 
 def _flop_counter(report: TrainingReport) -> list[str]:
     """What torch prints, and why where it is not the same."""
-    prints = f"torch.utils.flop_counter (torch {TORCH}) prints"
+    prints = f"For one image torch.utils.flop_counter (torch {TORCH}) prints"
     if report.flop_counter == report.flops:
         return [f"{prints} the same."]
     over = [layer for layer in report.layers if layer.flop_counter != 2 * layer.total]

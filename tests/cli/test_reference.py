@@ -35,7 +35,7 @@ def test_kinds(run: Run) -> None:
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
     assert [line.split()[0] for line in lines] == list(KINDS)
-    assert len(lines) == 62
+    assert len(lines) == 63
     assert "max_pool             the largest value of each window" in lines
 
 

@@ -214,6 +214,19 @@ LAYERS = {
     "norm-of-rows-of-a-permutation": "{permute: [1, 2, 0]}, {reduce: {by: norm, axes: 1}}, {permute: [2, 0, 1]}, relu",
     "largest-before-a-permutation": "{reduce: {by: max, axes: 1, keep: false}}, {permute: [1, 0]}, softmax",
     "padding-of-nothing": "{permute: [1, 2, 0]}, {pad: 0}, flatten",
+    # filters that are computed
+    "dynamic_conv": "{dynamic_conv: {paths: [identity, [global_avg_pool, {linear: 240}]], out_channels: 5, "
+    "kernel_size: [2, 2], padding: 1}}",
+    "dynamic_conv-in-groups": "{dynamic_conv: {paths: [tanh, [global_avg_pool, {linear: {out_features: 324, "
+    "bias: false}}]], out_channels: 9, kernel_size: 3, stride: 2, dilation: 2, padding: 2, groups: 3}}",
+    "dynamic_conv-same": "{dynamic_conv: {paths: [relu, [global_avg_pool, {linear: 4}, sigmoid, {linear: 240}]], "
+    "out_channels: 5, kernel_size: 2, padding: same}}",
+    "dynamic_conv-of-a-part": "{dynamic_conv: {paths: [identity, [{slice: {stop: 4}}, {slice: {axis: 1, stop: 6}}, "
+    "{slice: {axis: 2, stop: 8}}]], out_channels: 4, kernel_size: 2}}, relu",
+    "dynamic_conv-behind-channels-last": "{layer_norm: {axes: channels}}, {dynamic_conv: {paths: [identity, "
+    "[global_avg_pool, {linear: 240}]], out_channels: 5, kernel_size: 2}}, batch_norm",
+    "dynamic_conv-of-channels-last-filters": "{dynamic_conv: {paths: [identity, [{layer_norm: {axes: channels}}, "
+    "relu]], out_channels: 9, kernel_size: [2, 3], groups: 1}}",
     # how gradients meet
     "matmul": "{matmul: [tanh, [sigmoid, {permute: [0, 2, 1]}]]}",
     "matmul-of-one-value": "relu, {matmul: [identity, [{permute: [0, 2, 1]}]]}",
@@ -256,7 +269,10 @@ OF_ANY_RANK = {
 }
 
 # In batches of one image, whose parts along the channels have no gaps.
-OF_ONE_IMAGE = ("concat", "dense", "max_pool", "channel_shuffle", "norm-of-a-part", "read-twice", "matmul-of-copies")
+OF_ONE_IMAGE = (
+    *("concat", "dense", "max_pool", "channel_shuffle", "norm-of-a-part", "read-twice", "matmul-of-copies"),
+    *("dynamic_conv", "dynamic_conv-in-groups", "dynamic_conv-behind-channels-last"),
+)
 
 # Dimensions in other orders, some of size 1: their strides say nothing, and torch looks at them all the same.
 LAYOUTS = {
@@ -289,6 +305,12 @@ FIRST = {
     "first-power": "input: 6x9x12\nlayers: [{arithmetic: {operation: power, shape: [12, 1, 1]}}, {max_pool: 2}]",
     "first-minimum": "input: 6x9x12\nlayers: [{arithmetic: {operation: minimum, shape: [12, 6, 1]}}, {max_pool: 2}]",
     "first-product-in-place": "input: 6x9x12\nlayers: [{arithmetic: {shape: [12, 1, 1], inplace: true}}, {linear: 7}]",
+    "dynamic_conv-1d": "input: 13x6\nlayers: [prelu, {dynamic_conv: {paths: [identity, [global_avg_pool, "
+    "{linear: 72}]], out_channels: 4, kernel_size: 3, stride: 2}}]",
+    "dynamic_conv-3d": "input: 4x5x7x6\nlayers: [prelu, {dynamic_conv: {paths: [identity, [global_avg_pool, "
+    "{linear: 192}]], out_channels: 4, kernel_size: 2, padding: 1}}]",
+    "first-dynamic_conv": "input: 6x9x12\nlayers: [{dynamic_conv: {paths: [identity, [global_avg_pool, "
+    "{linear: 240}]], out_channels: 5, kernel_size: 2}}]",
     "first-matmul": "input: 6x9x12\nlayers: [{matmul: [{depthwise_conv: 1}, [{permute: [0, 2, 1]}]]}, {max_pool: 2}]",
     "local_response_norm-0d": "input: [10]\nlayers: [prelu, {local_response_norm: 3}]",
 }
@@ -326,6 +348,7 @@ AUTOCAST = (
     *[f"arithmetic-{operation}-a-tensor-in-place" for operation in IN_PLACE],
     *("arithmetic-power-of-a-buffer", "product-in-place-on-a-part", "reduce-norm", "reduce-sum", "reduce-min-kept"),
     *("matmul", "matmul-of-one-value", "matmul-of-copies", "global-context", "softmax-along-rows"),
+    *("dynamic_conv", "dynamic_conv-in-groups", "dynamic_conv-same", "dynamic_conv-of-a-part"),
     *("local_response_norm", "scale", "prelu", "softmax", "dropout", "drop_path", "pad-reflect", "pad-replicate"),
     *(
         "upsample",
@@ -356,7 +379,7 @@ CHECKPOINTED = (
     *("arithmetic-power-a-tensor", "arithmetic-minimum-a-tensor", "arithmetic-divide_into-a-number", "reduce-norm"),
     *("in-place-one-after-another", "function-erf", "function-rsqrt"),
     *("conv-written-over-as-a-view", "pad-circular", "multiply", "concat", "residual", "residual-twice", "dense"),
-    *("matmul", "global-context"),
+    *("matmul", "global-context", "dynamic_conv", "dynamic_conv-same"),
 )
 
 # For whole steps: some of everything that is usual.

@@ -79,6 +79,15 @@ ROWS = [
         (X + X + 12 * 3 * 72 + 2 * 12 * 3 * 4) * F,
         id="locally_connected",
     ),
+    # The map and the filters, 5 x 12 of 2 x 2 an image; the most is there when these are made of tanh's result.
+    pytest.param(
+        "dynamic_conv",
+        "{dynamic_conv: {paths: [identity, [tanh, {linear: {out_features: 240, bias: false}}]], out_channels: 5, "
+        "kernel_size: 2}}",
+        (X + 3 * 240) * F,
+        (2 * X + 3 * 240) * F,
+        id="dynamic_conv",
+    ),
     pytest.param("linear", "{linear: 10}", X * F, (X + 30) * F, id="linear"),
     # The differences to 10 centers are kept, and squared.
     # Along the last dimension: 10 outputs a row.

@@ -100,6 +100,31 @@ ROWS = [
         {"output": (3, 4), "macs": 84, "multiplies": 84, "adds": 84, "activations": 12},
         id="matmul-of-two-dimensions",
     ),
+    # 16 filters of 3x3 over 8 channels at 8x8 places
+    pytest.param(
+        "dynamic_conv",
+        {"out_channels": 16, "kernel_size": 3, "stride": 2, "padding": 1},
+        ((8, 16, 16), (1152,)),
+        {"output": (16, 8, 8), "macs": 73_728, "multiplies": 73_728, "adds": 73_728, "activations": 1024},
+        id="dynamic_conv",
+    ),
+    # ⌊(9 - 5 + 2) / 2⌋ + 1 = 4 rows, ⌈(10 - 3) / 3⌉ + 1 = 4 columns; 3x3 over the 2 channels of a group
+    pytest.param(
+        "dynamic_conv",
+        {"out_channels": 6, "kernel_size": 3, "stride": (2, 3), "padding": ((1, 1), (0, 0)), "dilation": (2, 1)}
+        | {"groups": 3, "rounding": "ceil"},
+        ((6, 9, 10), (6, 2, 3, 3)),
+        {"output": (6, 4, 4), "macs": 6 * 16 * 18, "multiplies": 1728, "adds": 1728, "activations": 96}
+        | {"remarks": ("stride-exceeds-window",)},  # every other row stands between the rows of a dilated kernel
+        id="dynamic_conv-groups",
+    ),
+    pytest.param(
+        "dynamic_conv",
+        {"out_channels": 2, "kernel_size": 4},
+        ((3, 7), (3, 8)),
+        {"output": (2, 4), "macs": 2 * 4 * 12, "multiplies": 96, "adds": 96, "activations": 8},
+        id="dynamic_conv-1-d",
+    ),
 ]
 
 
@@ -196,6 +221,39 @@ def test_matmul_is_torchs(paths: list[Shape], fits: bool, torch: Any) -> None:
     assert 2 * 5 * facts.macs == counter.get_total_flops()
 
 
+@by_loops
+@given(
+    channels=st.integers(1, 3),
+    out_channels=st.integers(1, 3),
+    groups=st.integers(1, 2),
+    sizes=st.lists(st.integers(3, 7), min_size=1, max_size=3),
+    kernel=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    images=st.integers(1, 3),
+)
+def test_dynamic_conv_is_torchs(
+    channels: int, out_channels: int, groups: int, sizes: list[int], kernel: int, stride: int, images: int, torch: Any
+) -> None:
+    """Image by image, each with its own filters, in torch's counter; a batch is as many times one."""
+    map, filters = (channels * groups, *sizes), (out_channels * groups, channels, *[kernel] * len(sizes))
+    convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[len(sizes) - 1]
+    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
+        for _ in range(images):
+            made = convolve(
+                torch.empty(map, device="meta"), torch.empty(filters, device="meta"), None, stride, 0, 1, groups
+            )
+    layer = KINDS["dynamic_conv"](out_channels=filters[0], kernel_size=kernel, stride=stride, groups=groups)
+    facts = layer.facts((map, filters))
+    assert facts.output == tuple(made.shape)
+    assert 2 * images * facts.macs == counter.get_total_flops()
+
+
+def test_dynamic_conv_has_the_remarks_of_its_window() -> None:
+    layer = KINDS["dynamic_conv"](out_channels=1, kernel_size=2, stride=3)
+    (remark,) = layer.facts(((1, 9, 9), (4,))).remarks
+    assert remark.code == "stride-exceeds-window"
+
+
 @pytest.mark.parametrize(
     ("kind", "fields", "inputs", "error"),
     [
@@ -210,6 +268,18 @@ def test_matmul_is_torchs(paths: list[Shape], fits: bool, torch: Any) -> None:
         pytest.param("concat", {"axis": 3}, ((3, 5, 4), (3, 5, 4)), ("no-such-axis", "axis"), id="concat-no-axis"),
         pytest.param("matmul", {}, ((3, 4), (4, 3), (3, 4)), ("two-paths", ""), id="matmul-three"),
         pytest.param("matmul", {}, ((3, 4), (4,)), ("not-a-matrix", ""), id="matmul-a-vector"),
+        *[
+            pytest.param("dynamic_conv", {"out_channels": 4, "kernel_size": 3, **fields}, inputs, error, id=id)
+            for fields, inputs, error, id in [
+                ({}, ((2, 5, 5), (72,), (4,)), ("two-paths", ""), "dynamic_conv-three"),
+                ({}, ((2, 5, 5), (71,)), ("filters-do-not-fit", ""), "dynamic_conv-too-few"),
+                ({"groups": 2}, ((2, 5, 5), (72,)), ("filters-do-not-fit", ""), "dynamic_conv-without-groups"),
+                ({"groups": 3}, ((2, 5, 5), (72,)), ("groups-divide-channels", "groups"), "dynamic_conv-groups"),
+                ({}, ((2, 5, 2), (72,)), ("window-exceeds-input", "kernel_size"), "dynamic_conv-window"),
+                ({}, ((2,), (72,)), ("no-spatial-dimensions", ""), "dynamic_conv-vector"),
+                ({"stride": (1, 1, 1)}, ((2, 5, 5), (72,)), ("wrong-number-of-sizes", "stride"), "dynamic_conv-sizes"),
+            ]
+        ],
         pytest.param("matmul", {}, ((2, 3, 4), (4, 3)), ("matrices-do-not-fit", ""), id="matmul-ranks"),
         pytest.param("matmul", {}, ((2, 3, 4), (1, 4, 3)), ("matrices-do-not-fit", ""), id="matmul-repeated"),
         pytest.param("matmul", {}, ((2, 3, 4), (2, 3, 4)), ("matrices-do-not-fit", ""), id="matmul-rows-and-columns"),

@@ -303,6 +303,22 @@ def test_a_product_of_two_inputs_is_untracked() -> None:
     assert field_of(document, "product") is None
 
 
+@pytest.mark.parametrize(
+    ("filters", "size", "start"),
+    [
+        pytest.param("[{crop: [1, 1]}, {linear: 9}]", (5, 5), (-1, -1), id="of-the-middle"),
+        pytest.param("[global_avg_pool, {linear: 9}]", (8, 8), (-1, -1), id="of-everything"),
+        pytest.param("[{crop: {sides: [[2, 4], [5, 1]]}}, {linear: 9}]", (4, 7), (-1, -1), id="of-a-corner"),
+    ],
+)
+def test_computed_filters_are_seen_beside_the_window(filters: str, size: Any, start: Any) -> None:
+    """A window of 3 from -1, in the first place of a 7x7 map, and all pixels that the filters are made of."""
+    layer = f"{{dynamic_conv: {{paths: [identity, {filters}], out_channels: 1, kernel_size: 3, padding: 1}}}}"
+    field = field_of(f"input: 7x7x1\nlayers: [{layer}, {{crop: {{sides: [[0, 6], [0, 6]]}}}}]")
+    assert field is not None
+    assert (field.size, field.start) == (size, start)
+
+
 def test_several_inputs_are_seen_from_the_first() -> None:
     network = cnncalc.loads("""
         inputs: {image: 12x12x3, mask: 12x12x1}

@@ -127,6 +127,21 @@ layers:
     assert [whys(text, *frozen)["product"] for frozen in ((), ("*",))] == [("none", ""), ("none", "frozen")]
 
 
+def test_a_convolution_with_computed_filters_has_a_gradient_to_the_map_and_one_to_them() -> None:
+    """1·1·2·2 filters at 2·3 places, 24 products; neither is computed where nothing before it is trained."""
+    text = """\
+input: 3x4x1
+layers:
+  - {name: stem, conv: {out_channels: 1, kernel_size: 1}}
+  - {name: filters, from: input, linear: 4}
+  - {name: filtered, dynamic_conv: {paths: [stem, filters], out_channels: 1, kernel_size: 2}}
+"""
+    assert rows(text) == {"stem": (12, 12, 0), "filters": (48, 48, 0), "filtered": (24, 0, 48)}
+    assert rows(text, "filters.*")["filtered"] == (24, 0, 24)
+    assert rows(text, "stem.*")["filtered"] == (24, 0, 24)
+    assert rows(text, "*")["filtered"] == (24, 0, 0)
+
+
 def test_what_no_output_depends_on() -> None:
     """It runs forward, and nothing comes back; nor does it make what it reads need anything."""
     text = """\

@@ -85,6 +85,32 @@ def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., V
     return compare
 
 
+PRODUCTS = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.square, self.wide, self.narrow = [nn.Parameter(torch.rand(*sizes)) for sizes in ((6, 6), (6, 9), (4, 9))]
+
+    def forward(self, vector):
+        return vector @ self.square @ self.wide @ self.narrow.t()
+"""
+
+
+def test_weights_that_the_module_holds_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[in, out], where torch's dense layer has [out, in]: they are copied over turned, square ones too."""
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(PRODUCTS)
+    layers = "".join([f"  - linear: {{out_features: {features}, bias: false}}\n" for features in (6, 9, 4)])
+    Path("net.yaml").write_text(f"input: 6\nlayers:\n{layers}")
+    report = verify_against(load("net.yaml"), "net.py:Net")
+    assert different(report) == []
+    assert report.totals[-1].quantity == "difference of the outputs"
+
+
 def different(report: Verification) -> list[tuple[str, str, Any, Any]]:
     return [(layer.name if layer else "", one.quantity, one.engine, one.torch) for layer, one in report.disagreements]
 

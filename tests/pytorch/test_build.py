@@ -153,6 +153,10 @@ FIELDS: dict[str, list[Fields]] = {
 }
 BY_RANK: dict[str, Callable[[int], list[Fields]]] = {
     "conv": lambda rank: [{"out_channels": 2, "kernel_size": (1, 2, 3)[:rank], "padding": ((0, 2),) * rank}],
+    "dynamic_conv": lambda rank: [
+        {"out_channels": 2, "kernel_size": (1, 2, 3)[:rank], "stride": 2, "padding": ((0, 2),) * rank, "dilation": 2},
+        {"out_channels": 3, "kernel_size": 2, "rounding": "ceil", "stride": 2, "groups": 3},
+    ],
     "conv_transpose": lambda rank: [{"out_channels": 2, "kernel_size": (1, 2, 3)[:rank], "padding": ((0, 1),) * rank}],
     "max_pool": lambda rank: [
         {"kernel_size": (1, 2, 3)[:rank], "stride": 1, "padding": ((0, 0), (1, 0), (0, 1))[:rank]}
@@ -190,14 +194,18 @@ def cases() -> list[Any]:
         if "inplace" in spec.fields:
             found.append((kind, {**NEEDED.get(kind, {}), "inplace": True}, MAPS[2], "inplace"))
     return [
-        pytest.param(kind, fields, entering(kind, shape), id=f"{kind}-{which}") for kind, fields, shape, which in found
+        pytest.param(kind, fields, entering(kind, shape, fields), id=f"{kind}-{which}")
+        for kind, fields, shape, which in found
     ]
 
 
-def entering(kind: str, shape: Shape) -> tuple[Shape, ...]:
-    """What a layer of that kind reads: as often as a merge may, a matrix and its transpose for their product."""
+def entering(kind: str, shape: Shape, fields: Fields) -> tuple[Shape, ...]:
+    """What a layer of that kind reads: as often as a merge may; a matrix and its transpose; a map and filters."""
     if kind == "matmul":
         return shape, (*shape[:-2], shape[-1], shape[-2])
+    if kind == "dynamic_conv":
+        spatial = fields["kernel_size"] if isinstance(fields["kernel_size"], tuple) else (2,) * (len(shape) - 1)
+        return shape, (fields["out_channels"] * shape[0] // fields.get("groups", 1) * torch.Size(spatial).numel(),)
     return (shape,) * (3 if issubclass(KINDS[kind], Merge) else 1)
 
 
@@ -620,6 +628,23 @@ def test_concat() -> None:
 def test_matmul() -> None:
     """Rows of the first by columns of the second."""
     assert run("matmul", {}, [[1, 2], [3, 4]], [[5, 6], [7, 8]]) == [[19, 22], [43, 50]]
+
+
+def test_a_dynamic_convolution_has_filters_for_each_image() -> None:
+    """[1, 2, 4] by the filter [1, 10] is [21, 42]; the second image's [1, 0] takes the first of two neighbours."""
+    module = made("dynamic_conv", {"out_channels": 1, "kernel_size": 2}, torch.zeros(2, 1, 3), torch.zeros(2, 2))
+    images, filters = torch.tensor([[[1.0, 2.0, 4.0]]] * 2), torch.tensor([[1.0, 10.0], [1.0, 0.0]])
+    assert module(images, filters).tolist() == [[[21.0, 42.0]], [[1.0, 2.0]]]
+
+
+def test_the_filters_of_a_dynamic_convolution_are_in_the_order_of_a_convolutions_weights() -> None:
+    torch.manual_seed(0)
+    images, filters = torch.rand(3, 4, 6, 7), torch.rand(3, 6 * 2 * 3 * 2)
+    fields = {"out_channels": 6, "kernel_size": (3, 2), "stride": 2, "padding": ((1, 0), (2, 1)), "groups": 2}
+    found = made("dynamic_conv", fields, images, filters)(images, filters)
+    for image, own, expected in zip(images, filters, found, strict=True):
+        padded = torch.nn.functional.pad(image, (2, 1, 1, 0))
+        assert torch.allclose(torch.conv2d(padded, own.view(6, 2, 3, 2), None, 2, 0, 1, 2), expected)
 
 
 def test_softmax_along_an_axis() -> None:

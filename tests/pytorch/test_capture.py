@@ -26,7 +26,7 @@ from cnncalc.language.write import text
 from cnncalc.passes.receptive_field import receptive_fields
 from cnncalc.passes.remarks import remarks
 from cnncalc.pytorch import verify, verify_memory
-from cnncalc.pytorch.capture import capture, captured_program
+from cnncalc.pytorch.capture import _captured, capture, captured, captured_program, trace
 from cnncalc.pytorch.references import without_weights
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -420,6 +420,81 @@ def test_global_context() -> None:
     # one channel of attention and as many products again for each channel's sum, then 5·2 twice
     assert total(network, "macs") == 5 * 54 + 5 * 54 + 10 + 10
     assert verify(network, "cpu").disagreements == []
+
+
+class CondConv(nn.Module):
+    """A convolution with a mixture of experts for each image (Yang et al. 2019), all images at once."""
+
+    def __init__(self, bias: bool = False, same: bool = False, stride: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        self.routing = nn.Linear(4, 3)
+        self.weight = nn.Parameter(torch.rand(3, 6 * (4 // groups) * 9))
+        self.bias = nn.Parameter(torch.rand(3, 6)) if bias else None
+        self.same, self.stride, self.groups = same, stride, groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, C, H, W = x.shape
+        routing = self.routing(F.adaptive_avg_pool2d(x, 1).flatten(1)).sigmoid()
+        weight = torch.matmul(routing, self.weight).view(B * 6, C // self.groups, 3, 3)
+        bias = None if self.bias is None else torch.matmul(routing, self.bias).view(B * 6)
+        x = x.reshape(1, B * C, H, W)
+        x = F.pad(x, (0, 1, 0, 1)) if self.same else x
+        x = F.conv2d(x, weight, bias, self.stride, 0 if self.same else 1, 1, B * self.groups)
+        return x.permute(1, 0, 2, 3).view(B, 6, *x.shape[2:])
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds", "macs"),
+    [
+        pytest.param({}, "dynamic_conv", 3 * 216 + 216 * 54, id="plain"),
+        pytest.param({"groups": 2, "stride": 2}, "dynamic_conv", 3 * 108 + 108 * 15, id="groups"),
+        pytest.param({"bias": True}, "linear dynamic_conv reshape add", 3 * 216 + 216 * 54 + 3 * 6, id="bias"),
+        pytest.param({"same": True, "stride": 2}, "pad dynamic_conv", 3 * 216 + 216 * 12, id="same"),
+    ],
+)
+@pytest.mark.parametrize("traced", [False, True], ids=["exported", "traced"])
+@pytest.mark.parametrize("batch", [1, 2, 13])
+def test_filters_of_each_images_own(options: Any, kinds: str, macs: int, traced: bool, batch: int) -> None:
+    """6 filters of 3x3 over 4 channels, a mixture of 3: 3·216 products for them and 216 a place, 12 for the mixture."""
+    module, images = CondConv(**options).eval(), torch.rand(batch, 4, 6, 9)
+    if traced:
+        network = _captured(trace.dispatched(module, (images,), {}), "CondConv", "", "chw").network
+    else:
+        network = capture(module, images)
+    assert sorted(node.layer.kind for node in network) == sorted(
+        ["adaptive_avg_pool", "flatten", "linear", "sigmoid", "linear", *kinds.split()]
+    )
+    assert total(network, "macs") == macs + 12
+    trained = total(network, "weights") + total(network, "biases")
+    assert trained == sum(parameter.numel() for parameter in module.parameters())
+    assert network.outputs[0].output == tuple(module(images).shape[1:])
+    assert verify(network, "cpu").disagreements == []
+    assert {one.code for one in network.said} == ({"captured-by"} if traced else set())
+
+
+def test_images_beside_one_another_that_are_no_groups_are_not_counted() -> None:
+    """One convolution over all of them mixes the images."""
+    module = Code(lambda m, x: m.conv(x.reshape(1, -1, 6, 9)).view(1, 2, -1, 6, 9).squeeze(0))
+    module.conv = nn.Conv2d(8, 10, 3, padding=1)
+    network = capture(module.eval(), torch.rand(2, 4, 6, 9))
+    assert "conv" not in [node.layer.kind for node in network]
+    assert {one.code for one in network.said} >= {"unknown-operator"}
+
+
+def test_weights_that_are_held_turned() -> None:
+    """[in, out] and [out, in], by either operator: the numbers of the one are those of the other turned."""
+
+    class Products(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c, self.d = [nn.Parameter(torch.rand(4, 4)) for _ in range(4)]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.linear(F.linear(x @ self.a @ self.b.t(), self.c), self.d.t())
+
+    found = captured(Products().eval(), torch.rand(2, 4))
+    assert [node.layer.kind for node in found.network] == ["linear"] * 4
+    assert [node.name for node in found.network if node in found.turned] == ["a", "d"]
 
 
 def test_a_repeated_value_is_a_layer_but_where_it_meets_another() -> None:

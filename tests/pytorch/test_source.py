@@ -778,6 +778,13 @@ ROWS = """
 [6, 5, 4] add: {inplace: true, paths: [identity, [tanh], [tanh, relu], identity]}
 [6, 5, 4] add: {inplace: true, paths: [[tanh, {scale: 2}], [global_avg_pool, {scale: 3}]]}
 [6, 5, 4] mean: [{scale: 2}, [tanh, relu], identity]
+[6, 5, 4] dynamic_conv: {paths: [relu, [global_avg_pool, {linear: 48}]], out_channels: 2, kernel_size: 2}
+[6, 5, 4] dynamic_conv: {paths: [tanh, {linear: 36}], out_channels: 4, kernel_size: [3, 1], stride: 2, groups: 2}
+[6, 5, 4] dynamic_conv: {paths: [tanh, {linear: 36}], out_channels: 2, kernel_size: [3, 1], dilation: 2, padding: 2}
+[6, 5, 4] dynamic_conv: {paths: [identity, [flatten, {linear: 48}]], out_channels: 2, kernel_size: 2, padding: same}
+[6, 5, 4] dynamic_conv: {stride: 3, paths: [tanh, {linear: 24}], out_channels: 1, kernel_size: 2, rounding: ceil}
+[6, 5] dynamic_conv: {paths: [identity, [global_avg_pool, {linear: 6}]], out_channels: 1, kernel_size: 1}
+[6, 5, 4, 3] dynamic_conv: {paths: [identity, [global_avg_pool, {linear: 48}]], out_channels: 1, kernel_size: 2}
 [6, 5, 4] matmul: [tanh, [{scale: 2}, {permute: [0, 2, 1]}]]
 [6, 4, 4] matmul: [identity, {arithmetic: {operation: multiply, number: 3}}]
 [6, 4, 4] multiply: [identity, [{matmul: [identity, {arithmetic: {operation: add, number: 3}}]}]]
@@ -828,7 +835,7 @@ def test_every_part_is_used_by_some_kind() -> None:
 def test_the_tables_know_every_kind() -> None:
     merges = {name for name, kind in KINDS.items() if issubclass(kind, Merge)}
     assert set(CALLS) == set(KINDS) - merges
-    assert {*SIGNS, "concat"} == merges
+    assert {*SIGNS, "concat", "dynamic_conv"} == merges
     assert set(FUSED) == set(activations.FUSED)
 
 

@@ -123,6 +123,24 @@ def test_a_batch_of_n_takes_n_times_as_much() -> None:
     assert printed(network, batch=7) == 7 * training(network).flop_counter
 
 
+@pytest.mark.parametrize(
+    "frozen", [[], ["before.*"], ["filters.*"], ["*"]], ids=lambda names: " ".join(names) or "none"
+)
+def test_computed_filters(frozen: list[str]) -> None:
+    """The images of a batch are groups to torch, so that the gradient to the filters is counted for each pair."""
+    network = cnncalc.loads("""
+        input: 6x7x4
+        layers:
+          - {name: before, scale: {bias: true}}
+          - {name: filters, from: input, linear: 36}
+          - dynamic_conv: {paths: [before, filters], out_channels: 2, kernel_size: 3, groups: 2}
+        """)
+    report = training(network, frozen)
+    to_filters = 0 if set(frozen) & {"filters.*", "*"} else 2 * 2 * network["dynamic_conv"].facts.macs
+    assert printed(network, frozen, batch=1) == report.flop_counter
+    assert printed(network, frozen, batch=3) == 3 * (report.flop_counter + 2 * to_filters)
+
+
 @seed(21)
 @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(documents(), st.data())
@@ -135,4 +153,8 @@ def test_random_networks_partly_frozen(text: str, data: st.DataObject) -> None:
         for parameter in node.facts.parameters
         if parameter.role in ("weight", "bias")
     ]
-    agree(network, data.draw(st.lists(st.sampled_from(names), unique=True)) if names else ())
+    frozen = data.draw(st.lists(st.sampled_from(names), unique=True)) if names else ()
+    if any(node.layer.kind == "dynamic_conv" for node in network):
+        assert printed(network, frozen, batch=1) == training(network, frozen).flop_counter
+    else:
+        agree(network, frozen)

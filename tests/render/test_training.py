@@ -71,9 +71,10 @@ FOOT = """
 The backward pass takes 1.73 times the MACs of the forward pass.
 No gradient to the inputs of `first`: the image needs none.
 FLOPs, two a multiply-accumulate: 28,800, and N times that for a batch of N.
-torch.utils.flop_counter (torch 2.13) prints 43,920, which is 15,120 too many:
-    in the gradient to the weights it forgets the groups of channels in which 2
-    convolutions run, and counts every pair of an input and an output channel.
+For one image torch.utils.flop_counter (torch 2.13) prints 43,920, which is
+    15,120 too many: in the gradient to the weights it forgets the groups of
+    channels in which 2 convolutions run, and counts every pair of an input and
+    an output channel.
 Not counted: what is no multiply-accumulate, such as a bias and its gradient
     (adds), and all arithmetic of norms, activations, pooling, merges, the loss
     and the optimizer, in either pass.
@@ -132,7 +133,7 @@ def test_a_narrow_terminal_folds_names() -> None:
         # 42 of 104: 0.4038
         (DENSE, ["[abc].*"], "The backward pass takes 0.40 times the MACs of the forward pass."),
         (DENSE, [], "FLOPs, two a multiply-accumulate: 600, and N times that for a batch of N."),
-        (DENSE, [], "torch.utils.flop\\_counter (torch 2.13) prints the same."),
+        (DENSE, [], "For one image torch.utils.flop\\_counter (torch 2.13) prints the same."),
     ],
 )
 def test_sentences(text: str, frozen: list[str], sentence: str) -> None:

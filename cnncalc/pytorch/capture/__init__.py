@@ -30,10 +30,14 @@ Examples = Tensor | Sequence[Any] | Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A module's network, and by which names the module holds the parameters and buffers of each layer."""
+    """A module's network, and by which names the module holds the parameters and buffers of each layer.
+
+    `turned` are the dense layers whose weights it holds as [in, out].
+    """
 
     network: Network
     held: Mapping[Node, tuple[str, ...]]
+    turned: frozenset[Node]
 
 
 def capture(
@@ -81,7 +85,8 @@ def _captured(traced: Trace, name: str, source: str, layout: Layout) -> Captured
     names = tuple([key for key, _ in outputs]) if any(key for key, _ in outputs) else ()
     said = (*uncounted(nodes, walk.unknown), *_remarks(walk, traced))
     network = Network(name, tuple(walk.inputs), tuple(nodes), values, layout, source, (), names, said)
-    return Captured(network, {node: tuple([origin.name for origin in walk.made[node].origins]) for node in nodes})
+    held = {node: tuple([origin.name for origin in walk.made[node].origins]) for node in nodes}
+    return Captured(network, held, frozenset([node for node in nodes if walk.made[node].turned]))
 
 
 def _remarks(walk: Walk, traced: Trace) -> list[Diagnostic]:

@@ -170,14 +170,14 @@ def conv(call: Call) -> Kind:
         out_channels=out_channels,
         kernel_size=short(kernel),
         stride=short(spread(call.stride, len(kernel))),
-        padding=_padding(call.padding, kernel, dilation),
+        padding=padding_of(call.padding, kernel, dilation),
         dilation=short(dilation),
         groups=call.groups,
         bias=call.bias is not None,
     )
 
 
-def _padding(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> Any:
+def padding_of(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> Any:
     """torch's `same` is for strides of 1, the odd one after."""
     if padding == "valid":
         return 0

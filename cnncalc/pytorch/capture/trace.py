@@ -32,6 +32,7 @@ class Held:
     shape: Shape
     origins: tuple[Origin, ...] = ()
     number: float | None = None  # the value of a scalar constant, where it is known
+    turned: bool = False  # a matrix with the columns of its origin as rows
 
 
 @dataclass(frozen=True, slots=True)

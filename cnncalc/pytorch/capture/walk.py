@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -16,11 +17,23 @@ from cnncalc.diagnostics import Diagnostic, DocumentError
 from cnncalc.graph import Input, Node, Value
 from cnncalc.layers import Kind, Merge
 from cnncalc.layers.base import Facts, LayerError, Parameter
+from cnncalc.layers.linear import Linear
+from cnncalc.layers.merge import Add
 from cnncalc.layers.norm import Scale
 from cnncalc.layers.pointwise import Arithmetic
+from cnncalc.layers.reshape import Reshape
 from cnncalc.layers.unknown import Unknown
 from cnncalc.pytorch.capture.modules import WHOLE
 from cnncalc.pytorch.capture.operators import REPEATING, TABLE, Call, NoKind, is_value
+from cnncalc.pytorch.capture.regrouping import (
+    CONVOLUTIONS,
+    PADS,
+    REGROUPING,
+    VIEWS,
+    Regrouped,
+    dynamic_conv,
+    keeps_order,
+)
 from cnncalc.pytorch.capture.trace import Held, Origin, Trace
 from cnncalc.shapes import Shape
 
@@ -29,10 +42,14 @@ Stack = Sequence[tuple[str, str, str]]  # of modules around a call, outermost fi
 
 @dataclass(slots=True)
 class Made:
-    """Where a node comes from: its call's modules, and the parameters and buffers that it reads."""
+    """Where a node comes from: its call's modules, and the parameters and buffers that it reads.
+
+    `turned`: the module holds the weights of a dense layer as [in, out], where torch's own is [out, in].
+    """
 
     stack: Stack
     origins: tuple[Origin, ...]
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +126,24 @@ class Walk:
                 return None  # a piece that nothing reads is not cut off
             source, place = node.args
             return self.item(self.values[source], place)  # type: ignore[index, arg-type]
-        repeats = _base(node)[0] in REPEATING
-        arguments = fx.node.map_arg(_named(node), lambda one: self.plain(self.values[one], repeats))
-        values = [value for value in pytree.tree_leaves(list(arguments.values()), is_leaf=is_value) if is_value(value)]
-        result = node.meta.get("val")
-        if result is None:
+        if node.meta.get("val") is None:
             return None  # an assertion of torch's
-        if not values:
-            return self.computed(arguments, result)
-        call = Call(arguments, self.shapes(result), lambda *parts, **more: self.layer(node, *parts, **more))
-        made = self.whole_module(node, call) or self.by_table(node, call)
+        made = self.regrouped(node)
+        if made is None:
+            made = self.made_of(node)
         if _base(node)[1] and node.args and isinstance(node.args[0], fx.Node):
             self.values[node.args[0]] = made  # it writes over its input: who reads that later reads what it has written
         return made
+
+    def made_of(self, node: fx.Node) -> Any:
+        """What an operator makes of arguments that have the images of the batch one after another."""
+        repeats, result = _base(node)[0] in REPEATING, node.meta["val"]
+        arguments = fx.node.map_arg(_named(node), lambda one: self.plain(self.values[one], repeats))
+        values = [value for value in pytree.tree_leaves(list(arguments.values()), is_leaf=is_value) if is_value(value)]
+        if not values:
+            return self.computed(node, arguments)
+        call = Call(arguments, self.shapes(result), partial(self.layer, node))
+        return self.whole_module(node, call) or self.by_table(node, call)
 
     def item(self, source: Any, place: int) -> Any:
         found = source[place]
@@ -136,19 +158,86 @@ class Walk:
 
         Of several results that are read together it is every one.
         """
+        if isinstance(value, Regrouped):
+            return value.whole()
         if isinstance(value, Repeated):
             return value.value if repeats else value.whole()
         if isinstance(value, list):
             return [self.item(value, place) for place in range(len(value))]
         return value
 
-    def computed(self, arguments: Mapping[str, Any], result: Any) -> Any:
+    # Images beside one another ----------------------------------------------------------------------------------------
+
+    def regrouped(self, node: fx.Node) -> Any:
+        """What an operator makes of a value that has the images of the batch elsewhere; None where there is none."""
+        name, in_place = _base(node)
+        if in_place or name not in REGROUPING:
+            return None
+        arguments = fx.node.map_arg(_named(node), self.values.get)
+        first = next(iter(arguments.values()))
+        if name in CONVOLUTIONS:
+            return self.convolved(node, arguments, first, arguments["weight"])
+        if isinstance(first, Regrouped) and name in PADS:
+            return self.padded(node, arguments, first)
+        if not isinstance(first, Regrouped) and (not is_value(first) or first in self.mixed or self.is_apart(node)):
+            return None
+        value, shape = self.whole_shape(first)
+        return self.seen(node, value) if name in VIEWS or keeps_order(name, shape, arguments) else None
+
+    def seen(self, node: fx.Node, value: Value) -> Any:
+        """A value in the shape that an operator gives it."""
+        shape = whole(node.meta["val"])
+        if not self.is_apart(node):
+            return Regrouped(value, shape, lambda: self.made_of(node))
+        return self.reshaped(node, value, shape[1:])
+
+    def reshaped(self, node: fx.Node, value: Value, shape: Shape) -> Value:
+        return value if value.output == (shape or (1,)) else self.layer(node, Reshape(shape=shape or (1,)), value)
+
+    def convolved(self, node: fx.Node, arguments: dict[str, Any], map: Any, filters: Any) -> Any:
+        """A convolution with filters of each image's own, and biases, which are added after it."""
+        biases = arguments["bias"]
+        if not all(is_value(one) or isinstance(one, Regrouped) for one in (map, filters, biases or map)):
+            return None
+        (of_map, shape), (of_filters, rows) = self.whole_shape(map), self.whole_shape(filters)
+        count = len(self.nodes)
+        try:
+            kind = dynamic_conv(arguments, shape, rows, self.batch)
+            of_one = self.reshaped(node, of_map, (shape[1] // self.batch, *shape[2:]))
+            made: Value = self.layer(node, kind, of_one, of_filters)
+            if biases is not None:
+                channels = (kind.out_channels, *[1 for _ in made.output[1:]])
+                made = self.layer(node, Add(), made, self.reshaped(node, self.whole_shape(biases)[0], channels))
+            return self.seen(node, made)
+        except (NoKind, LayerError):
+            self.undo(count)
+            return None
+
+    def whole_shape(self, value: Any) -> tuple[Value, Shape]:
+        """A value and its shape with all dimensions."""
+        return (value.value, value.shape) if isinstance(value, Regrouped) else (value, (self.batch, *value.output))
+
+    def padded(self, node: fx.Node, arguments: dict[str, Any], map: Regrouped) -> Any:
+        """Values around maps that stand beside one another as channels."""
+        one, channels, *sizes = map.shape
+        of_one = (channels // self.batch, *sizes)
+        if one != 1 or channels % self.batch or map.value.output != of_one:
+            return None
+        output = (of_one[0], *whole(node.meta["val"])[2:])
+        call = Call({**arguments, "self": map.value}, output, partial(self.layer, node))
+        try:
+            return self.seen(node, self.placed(node, call, TABLE[_base(node)[0]](call), output))
+        except NoKind:
+            return None
+
+    def computed(self, node: fx.Node, arguments: Mapping[str, Any]) -> Any:
         """What an operator makes of tensors that the module holds is held, too."""
-        held = held_in(arguments)
+        held, result = held_in(arguments), node.meta["val"]
+        turned = sum([one.turned for one in held]) + _turns(node, arguments)
         origins = tuple(dict.fromkeys([origin for value in held for origin in value.origins]))
         if isinstance(result, Tensor):
             number = held[0].number if len(held) == 1 and len(arguments) == 1 else None
-            return Held(tuple(result.shape), origins, number)
+            return Held(tuple(result.shape), origins, number, bool(turned % 2))
         if isinstance(result, (list, tuple)):
             return [Held(tuple(one.shape), origins) if isinstance(one, Tensor) else one for one in result]
         return result
@@ -262,7 +351,9 @@ class Walk:
         for origin in own:
             self.owners[origin.name] = made
         self.nodes.append(made)
-        self.made[made] = Made(stack, origins)
+        as_it_stands = _base(node)[0] != "linear"  # which turns the weights itself
+        turned = isinstance(kind, Linear) and as_it_stands != any(one.turned for one in held)
+        self.made[made] = Made(stack, origins, turned)
         return made
 
     def shapes(self, result: Any) -> Any:
@@ -274,8 +365,13 @@ class Walk:
         """Of one image; a result that has no batch is told by its whole shape."""
         if not isinstance(result, Tensor):
             return ()
-        sizes = tuple(map(int, result.shape))
+        sizes = whole(result)
         return sizes[1:] if sizes[:1] == (self.batch,) else sizes
+
+
+def whole(result: Tensor) -> Shape:
+    """With the batch."""
+    return tuple(map(int, result.shape))
 
 
 def held_in(arguments: Mapping[str, Any]) -> list[Held]:
@@ -292,8 +388,7 @@ def _why(error: Exception) -> str:
 
 def with_parameters(facts: Facts, own: Sequence[Origin]) -> Facts:
     """The facts with the parameters that the module really holds there, where those are others."""
-    there = _sizes(facts.parameters)
-    if there == _sizes(own):
+    if _sizes(facts.parameters) == _sizes(own) or _trained(facts.parameters) == _trained(own):
         return facts
     return facts.holding(
         [
@@ -309,6 +404,11 @@ def _sizes(parameters: Sequence[Parameter] | Sequence[Origin]) -> dict[str, int]
         if one.role in sizes:
             sizes[one.role] += prod(one.shape)
     return sizes
+
+
+def _trained(parameters: Sequence[Parameter] | Sequence[Origin]) -> list[int]:
+    """Sizes of what is trained, whatever it is called: what a module calls its bias may be a layer's weights."""
+    return sorted([prod(one.shape) for one in parameters if one.role in ("weight", "bias")])
 
 
 def _last(own: Sequence[Origin], origin: Origin) -> str:
@@ -355,6 +455,12 @@ def _named(node: fx.Node) -> dict[str, Any]:
         else:
             arguments[argument.name] = argument.default_value
     return arguments
+
+
+def _turns(node: fx.Node, arguments: Mapping[str, Any]) -> bool:
+    """Whether an operator makes columns of a matrix's rows."""
+    name = _base(node)[0]
+    return name in ("t", "transpose", "numpy_T", "mT") or (name == "permute" and [*arguments["dims"]] == [1, 0])
 
 
 def _is_functional(node: fx.Node, kind: Kind, stack: Stack) -> bool:

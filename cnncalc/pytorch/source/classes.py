@@ -8,6 +8,7 @@ each sort of them gets a class of its own.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from cnncalc.diagnostics import Diagnostic, DocumentError
 from cnncalc.graph import Value
 from cnncalc.language.document import Block, LayerUse, Reference
+from cnncalc.layers.conv import DynamicConv
 from cnncalc.pytorch.source import algebra
 from cnncalc.pytorch.source.algebra import Tree, constant, text
 from cnncalc.pytorch.source.code import (
@@ -35,7 +37,7 @@ from cnncalc.pytorch.source.code import (
     renamed,
     suffixed,
 )
-from cnncalc.pytorch.source.layers import FUSED, Made
+from cnncalc.pytorch.source.layers import FUSED, Made, Site, call, dynamic_conv
 from cnncalc.pytorch.source.loops import Loop, container
 from cnncalc.pytorch.source.modules import Modules, Program
 from cnncalc.pytorch.source.structure import Call, Instance, Names, Step, at, every_layer, read_names
@@ -131,7 +133,7 @@ class ClassWriter:
                 use, rows, done, flow, target, name
             )
         if is_merge:
-            return self.merge(use, rows, flow, target)
+            return self.merge(use, rows, flow, target, name)
         made = self.modules.made(use, rows, [flow.channels])
         own = ""
         if use.shares is not None:
@@ -216,7 +218,7 @@ class ClassWriter:
         init: list[Statement] = []
         forward: list[Statement] = []
         self.init, self.forward, self.indent = init, forward, self.indent + 4
-        merged = self.merge(use, done, start, target)
+        merged = self.merge(use, done, start, target, name)
         (self.init, self.forward), self.indent = outside, self.indent - 4
         self.init += [Suite("if", f"self.{attribute}", init)] if init else []
         self.forward.append(Suite("if", f"self.{attribute}", forward))
@@ -290,7 +292,7 @@ class ClassWriter:
 
     # Merges -----------------------------------------------------------------------------------------------------------
 
-    def merge(self, use: LayerUse, rows: list[Row], flow: Flow, target: str) -> Flow:
+    def merge(self, use: LayerUse, rows: list[Row], flow: Flow, target: str, name: str) -> Flow:
         """Each path on its own, then the line that joins their ends."""
         assert use.paths is not None
         outside = set(self.locals)
@@ -308,15 +310,37 @@ class ClassWriter:
             is_late = use.kind != "concat" and place > 1 and writes_over_values(rows, place)
             paths.append(Path(end, self.forward, None if is_late else self.chain(self.forward)))
             self.forward = outer
-        self.values.vary(rows, [row.done.layer for row in rows])
-        assert rows[0].done.layer is not None
-        self.join(rows[0].done.layer, paths, target)
-        self.locals = outside | self.scope.variables
         channels: Candidates = [path.end.channels for path in paths]
+        layer = rows[0].done.layer
+        assert layer is not None
+        if isinstance(layer, DynamicConv):
+            module, out = self.convolving(use, rows, paths[0].end, name)
+            self.join(layer, paths, target, module)
+            channels = [out]
+        else:
+            self.values.vary(rows, [row.done.layer for row in rows])
+            self.join(layer, paths, target, partial(merged, layer))
+        self.locals = outside | self.scope.variables
         known = [tree for tree in channels if tree is not None]
         if use.kind == "concat" and len(known) == len(paths):
             channels.insert(0, algebra.total(known))
         return self.after(rows, flow, target, channels)
+
+    def convolving(
+        self, use: LayerUse, rows: list[Row], map: Flow, name: str
+    ) -> tuple[Callable[[list[Piece]], Piece], Tree | None]:
+        """The call of a module that convolves a map with filters, and the channels that it makes."""
+        self.values.channels = map.channels
+        site = Site(use, rows, self.values, [map.values[row.instance].output for row in rows])
+        made, outside = dynamic_conv(site)
+        own = f"self.{self.attribute(name)}"
+        self.init.append(Line(own, made.piece))
+
+        def called(pieces: list[Piece]) -> Piece:
+            first, filters = pieces
+            return Group(f"{own}(", (first if outside is None else call("F.pad", first, outside), filters))
+
+        return called, made.channels
 
     def path_variable(self, uses: list[str], is_long: bool) -> str:
         """`y` for the one long path of a merge; else a path's value is called as the last layer in it."""
@@ -334,19 +358,23 @@ class ClassWriter:
             return None
         return None if {line.target for line in lines} & self.scope.variables else found[0]
 
-    def join(self, layer: Any, paths: list[Path], target: str) -> None:
-        """The line that joins paths: short ones stand in it, longer ones before it, all in the document's order."""
+    def join(self, layer: Any, paths: list[Path], target: str, whole: Callable[[list[Piece]], Piece]) -> None:
+        """The line that joins paths: short ones stand in it, longer ones before it, all in the document's order.
+
+        `whole` is what joins them.
+        """
+        is_call = layer.kind == "concat" or isinstance(layer, DynamicConv)  # which may be spread over lines
         last_long = max([place for place, path in enumerate(paths) if path.body and path.chain is None], default=-1)
         inside = [path.chain is not None and place > last_long for place, path in enumerate(paths)]
         if layer.kind == "concat" and sum(bool(path.body) for path in paths) > 2:
             inside = [False for _ in paths]
-        line = joined(layer, paths, inside, target)
+        line = joined(layer, paths, inside, target, whole)
         if not line.is_short(self.indent):
             inside = [False for _ in paths]
-            line = joined(layer, paths, inside, target)
+            line = joined(layer, paths, inside, target, whole)
         for path, stands_inside in zip(paths, inside, strict=True):
             self.forward += [] if stands_inside else path.statements()
-        if layer.kind == "concat" or line.is_short(self.indent):
+        if is_call or line.is_short(self.indent):
             self.forward.append(line)
         else:
             self.forward += path_by_path(layer, [path.end.variable for path in paths], self.local("total"), target)
@@ -385,7 +413,16 @@ def both(merge: Any, first: Piece, second: Piece) -> Piece:
     return Group(f"{operand(first)}.add_(", (second,)) if overwrites(merge) else Infix(first, SIGNS[merge.kind], second)
 
 
-def joined(merge: Any, paths: list[Path], inside: list[bool], target: str) -> Line:
+def merged(merge: Any, pieces: list[Piece]) -> Piece:
+    if merge.kind == "concat":
+        return Group("torch.cat(", (Group("[", tuple(pieces), "]"), str(merge.axis + 1)))
+    whole = reduce(partial(both, merge), pieces)
+    return Infix(whole, "/", str(len(pieces))) if merge.kind == "mean" else whole
+
+
+def joined(
+    merge: Any, paths: list[Path], inside: list[bool], target: str, whole: Callable[[list[Piece]], Piece]
+) -> Line:
     """The line that joins paths; some stand in it as expressions, the others as variables."""
     pieces: list[Piece] = []
     reads: set[str] = set()
@@ -394,14 +431,7 @@ def joined(merge: Any, paths: list[Path], inside: list[bool], target: str) -> Li
         pieces.append(path.chain if stands_inside and path.chain is not None else path.end.variable)
         reads |= path.body[0].reads if stands_inside else {path.end.variable}
         calls |= stands_inside and path.calls
-    whole: Piece
-    if merge.kind == "concat":
-        whole = Group("torch.cat(", (Group("[", tuple(pieces), "]"), str(merge.axis + 1)))
-    else:
-        whole = reduce(partial(both, merge), pieces)
-    if merge.kind == "mean":
-        whole = Infix(whole, "/", str(len(paths)))
-    return Line(target, whole, frozenset(reads), calls=calls)
+    return Line(target, whole(pieces), frozenset(reads), calls=calls)
 
 
 def path_by_path(merge: Any, variables: list[str], total: str, target: str) -> list[Statement]:

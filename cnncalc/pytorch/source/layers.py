@@ -50,10 +50,11 @@ class Made:
 class Site:
     """A use of a layer in a class, over everything that the class stands for."""
 
-    def __init__(self, use: LayerUse, rows: list[Row], values: Values) -> None:
+    def __init__(self, use: LayerUse, rows: list[Row], values: Values, inputs: list[Shape] | None = None) -> None:
+        """`inputs` are what the layer reads everywhere, where that is not what enters the use."""
         self.use, self.rows, self.values = use, rows, values
         self.layers: list[Any] = [row.done.layer for row in rows]
-        self.inputs: list[Shape] = [row.entering.output for row in rows]
+        self.inputs = [row.entering.output for row in rows] if inputs is None else inputs
 
     @property
     def rank(self) -> int:
@@ -212,12 +213,18 @@ def needs_same(site: Site) -> bool:
     return needs
 
 
+def is_uneven(site: Site) -> bool:
+    """Whether a window needs more on one side of its input than on the other."""
+    uneven: bool = site.one([not is_symmetric(own) or any(map(extra, own)) for own in site.axes()])
+    return uneven
+
+
 # Convolutions and dense layers ----------------------------------------------------------------------------------------
 
 
 def convolution(site: Site, out: Tree, groups: Tree) -> Made:
     rank, axes, same = site.rank, site.axes(), needs_same(site)
-    uneven = site.one([not same and (not is_symmetric(own) or any(map(extra, own))) for own in axes])
+    uneven = not same and is_uneven(site)
     padding: Tree = ZERO
     if not same and not uneven:
         pairs = zip(site.each("padding"), axes, strict=True)
@@ -258,6 +265,28 @@ def conv(site: Site) -> Made:
 def depthwise_conv(site: Site) -> Made:
     channels = site.in_channels()
     return convolution(site, simplified(product(channels, site.field("multiplier"))), channels)
+
+
+def dynamic_conv(site: Site) -> tuple[Made, Tree | None]:
+    """The module, and what its input needs around it that the module does not add, as `F.pad` takes it."""
+    axes, out = site.axes(), site.field("out_channels")
+    padding: Tree = ZERO
+    outside = None
+    if is_uneven(site):
+        outside = site.write("padding", list(map(around, axes)))
+    else:
+        pairs = zip(site.each("padding"), axes, strict=True)
+        padding = site.write("padding", [as_numbers(written, own) for written, own in pairs], site.given("padding"))
+    made = call(
+        "DynamicConv",
+        out,
+        named("kernel_size", site.sizes("kernel_size")),
+        site.option("stride", 1),
+        option("padding", padding, 0),
+        site.option("dilation", 1),
+        site.option("groups", 1),
+    )
+    return Made(made, out), outside
 
 
 def conv_transpose(site: Site) -> Made:

@@ -142,6 +142,37 @@ class PartialConv(nn.Module):
         return x if self.bias is None else x + self.bias.view(-1, *[1] * rank)
 
 
+class DynamicConv(nn.Module):
+    """A convolution with filters that are computed, other ones for each image.
+
+    The images stand beside one another as groups of channels.
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__()
+        self.out_channels, self.kernel_size = out_channels, kernel_size
+        self.stride, self.padding = stride, padding
+        self.dilation, self.groups = dilation, groups
+
+    def forward(self, x: Tensor, filters: Tensor) -> Tensor:
+        batch, channels = x.shape[:2]
+        rows, read = batch * self.out_channels, channels // self.groups
+        filters = filters.reshape(rows, read, *self.kernel_size)
+        x = x.reshape(1, batch * channels, *x.shape[2:])
+        convolve = (F.conv1d, F.conv2d, F.conv3d)[len(self.kernel_size) - 1]
+        groups = batch * self.groups
+        x = convolve(x, filters, None, self.stride, self.padding, self.dilation, groups)
+        return x.reshape(batch, self.out_channels, *x.shape[2:])
+
+
 class LocallyConnected(nn.Module):
     """A convolution with weights and biases of its own at every position of the output.
 
