@@ -230,6 +230,7 @@ class DynamicConv(Sliding, Merge):
 
     kind = "dynamic_conv"
     summary = "convolution of the first path with filters that the second path computes, for each image its own"
+    weighted = "convolution"
     out_channels: PositiveInt
     kernel_size: Sizes
     stride: Sizes = 1
