@@ -11,6 +11,8 @@ from functools import partial
 from math import prod
 from typing import NamedTuple
 
+from cnncalc.eager import autocast
+from cnncalc.eager.autocast import FULL, lowered, raised
 from cnncalc.eager.autograd import Gradients, Node, record
 from cnncalc.eager.machine import Refused, Sizes, Tensor
 from cnncalc.eager.pointwise import add, copy_into, result
@@ -25,6 +27,7 @@ from cnncalc.eager.strides import (
 )
 from cnncalc.eager.views import (
     as_strided_back,
+    clone,
     contiguous_of,
     expand,
     only,
@@ -39,7 +42,7 @@ from cnncalc.eager.views import (
     view,
 )
 
-FULL, DOUBLE = 4, 8  # bytes of a float32, of a float64
+DOUBLE = 8  # bytes of a float64
 
 
 def _suggesting(x: Tensor) -> bool:
@@ -48,44 +51,6 @@ def _suggesting(x: Tensor) -> bool:
 
 def _in_format(like: Tensor, shape: Sizes, last: bool) -> Tensor:
     return like.like(shape, channels_last(shape) if last else contiguous(shape))
-
-
-# Number formats under autocast ----------------------------------------------------------------------------------------
-
-
-def lowered(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, inside: bool = False
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Operands of a weighted sum in autocast's number format, the last first; parameters' copies stay for the step."""
-    bias = None if bias is None else _lowered(bias, inside)
-    weight = _lowered(weight, inside)
-    return _lowered(x, inside), weight, bias
-
-
-def _lowered(x: Tensor, inside: bool) -> Tensor:
-    machine = x.machine
-    if not machine.lower or x.width <= machine.lower:
-        return x
-    kept = machine.casts.get(x.storage)
-    if kept is not None:
-        return kept
-    copy = to_copy(x, machine.lower, inside)
-    if (
-        x.base is None
-        and x.storage.record.role == "parameters"
-        and (x.edge is not None or machine.phase == "prediction")
-    ):
-        machine.casts[x.storage] = copy
-    return copy
-
-
-def _of_width(x: Tensor, width: int) -> Tensor:
-    return x if x.width == width else to_copy(x, width)
-
-
-def raised(x: Tensor, inside: bool = False) -> Tensor:
-    """An operand in float32, for an operator that autocast keeps in full precision."""
-    return to_copy(x, FULL, inside) if x.machine.lower and x.width < FULL else x
 
 
 # Weighted sums --------------------------------------------------------------------------------------------------------
@@ -111,7 +76,8 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes, sl
 def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, shape: Sizes, sliding: Sliding) -> Tensor:
     in_onednn = _in_onednn(x, weight, sliding)
     native_3d = len(shape) == 5 and not in_onednn and not x.machine.cuda
-    last = not native_3d and (_suggesting_maps(x) or _suggesting_maps(weight))
+    in_order = native_3d or (x.machine.cuda and x.width == DOUBLE)  # cuDNN has no channels last in float64
+    last = not in_order and (_suggesting_maps(x) or _suggesting_maps(weight))
     least = prod(x.shape) * x.width if native_3d and sliding.transposed else 0
     made = x.machine.tensor(shape, x.width, channels_last(shape) if last else None, least=least)
     x.tick("convolution")
@@ -272,43 +238,104 @@ def batch_norm(
 ) -> Tensor:
     """Keeps the input, and where they are the batch's own also the mean and the inverse deviation of each channel.
 
-    These are in the number format of the weight, or of the running mean.
+    These are in the number format of the weight, or of the running mean; on CUDA in float32 at least.
     """
+    if _in_cudnn(x, weight, running, batch_statistics):
+        assert weight is not None
+        assert bias is not None
+        return _batch_norm_in_cudnn(x, weight, bias, running, batch_statistics)
+    cuda = x.machine.cuda
     x.tick("empty")  # cuDNN's reserve, which is nothing here
     in_order = not x.contiguous and is_channels_last(x.shape, x.strides)
-    made = x.like(strides=channels_last(x.shape) if in_order else suggested(x.shape, x.shape, x.strides))
+    on_cpu = channels_last(x.shape) if in_order else suggested(x.shape, x.shape, x.strides)
+    made = x.like(strides=dense(x.shape, x.strides) if cuda else on_cpu)
     channels = (x.shape[1],)
     width = next((held.width for held in (weight, *running) if held is not None), x.width)
-    statistics = [x.machine.tensor(channels, width) for _ in range(2)] if batch_statistics else []
+    of_statistics = _of_statistics(x, width)
+    statistics = [x.machine.tensor(channels, of_statistics) for _ in range(2)] if batch_statistics or cuda else []
     x.tick("native_batch_norm")
     whole, strides = x.shape, made.strides
+    both = cuda and weight is not None and _by_channels_last_kernels(x)  # factor and shift, wanted or not
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         gradient = only(gradients)
         found: Gradients = [
             gradient.like(whole, strides) if node.wants(0) else None,
-            gradient.machine.tensor(channels, width) if node.wants(1) else None,
-            gradient.machine.tensor(channels, width) if node.wants(2) else None,
+            *[gradient.machine.tensor(channels, width) if both or node.wants(place) else None for place in (1, 2)],
         ]
         gradient.tick("native_batch_norm_backward")
-        return found
+        return [own if node.wants(place) else None for place, own in enumerate(found)]
 
     record((made,), "NativeBatchNormBackward0", (x, weight, bias), formula, (x, weight, *running), statistics)
     return made
 
 
+def _by_channels_last_kernels(x: Tensor) -> bool:
+    """Which torch takes on CUDA (batch_norm_use_channels_last_kernels in aten's Normalization.cu)."""
+    return is_channels_last(x.shape, x.strides) or (x.contiguous and x.strides[1] == 1)
+
+
+def _of_statistics(x: Tensor, width: int) -> int:
+    """Bytes of a mean or deviation: those of the parameters, on CUDA of the format that sums are taken in."""
+    return max(width, FULL) if x.machine.cuda else width
+
+
+def _in_cudnn(x: Tensor, weight: Tensor | None, running: Sequence[Tensor], batch_statistics: bool) -> bool:
+    """Whether torch on CUDA leaves a batch norm to cuDNN (_select_batch_norm_backend in aten's Normalization.cpp)."""
+    spatial = x.machine.cuda and len(x.shape) >= 3
+    return spatial and x.width >= FULL and weight is not None and (len(running) > 0 or batch_statistics)
+
+
+def _batch_norm_in_cudnn(
+    x: Tensor, weight: Tensor, bias: Tensor, running: Sequence[Tensor], batch_statistics: bool
+) -> Tensor:
+    """Reads the input in the format that it suggests, a copy of it otherwise; backward makes all three gradients."""
+    x = _in_suggested_format(x)
+    last = _suggesting(x)
+    made = _in_format(x, x.shape, last)
+    channels, width, whole = weight.shape, weight.width, x.shape
+    statistics = [x.machine.tensor(channels, width) for _ in range(2)] if batch_statistics else []
+    x.tick("cudnn_batch_norm")
+
+    def formula(node: Node, gradients: Gradients) -> Gradients:
+        gradient = only(gradients)
+        if not batch_statistics:
+            found = [
+                _in_format(gradient, whole, last) if node.wants(0) else None,
+                *[gradient.machine.tensor(channels, width) if node.wants(place) else None for place in (1, 2)],
+            ]
+            gradient.tick("native_batch_norm_backward")
+            return found
+        if not (is_channels_last(whole, gradient.strides) if last else gradient.contiguous):
+            gradient = _in_format(gradient, whole, last)
+            gradient.tick("clone")
+        found = [_in_format(gradient, whole, last), *[gradient.machine.tensor(channels, width) for _ in range(2)]]
+        gradient.tick("cudnn_batch_norm_backward")
+        return [own if node.wants(place) else None for place, own in enumerate(found)]
+
+    record((made,), "CudnnBatchNormBackward0", (x, weight, bias), formula, (x, weight, *running), statistics)
+    return made
+
+
+def _in_suggested_format(x: Tensor) -> Tensor:
+    """The tensor itself where it lies contiguous or channels last as it suggests, else a copy that does."""
+    if not _suggesting(x):
+        return contiguous_of(x)
+    return x if is_channels_last(x.shape, x.strides) else clone(x, channels_last(x.shape))
+
+
 def group_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, groups: int) -> Tensor:
     """Keeps its input, made contiguous, and a mean and inverse deviation for each group of each image."""
-    if not _suggesting(x):
-        x = contiguous_of(x)
+    full = raised(x, "group_norm")  # which autocast holds until the norm is done
+    read = contiguous_of(full) if x.machine.cuda or not _suggesting(full) else full
     statistics = (x.shape[0], groups)
-    return _normalised(
-        x, weight, bias, "native_group_norm", statistics, (x, weight), suggested(x.shape, x.shape, x.strides)
-    )
+    strides = suggested(read.shape, read.shape, read.strides)
+    return _normalised(read, weight, bias, "native_group_norm", statistics, (read, weight), strides)
 
 
 def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, dims: int) -> Tensor:
     """Over the last `dims` dimensions; keeps its input, weight and bias, a mean and inverse deviation for each rest."""
+    x = raised(x, "layer_norm")
     statistics = (*x.shape[: len(x.shape) - dims], *[1] * dims)
     return _normalised(x, weight, bias, "native_layer_norm", statistics, (x, weight, bias), contiguous(x.shape))
 
@@ -324,7 +351,8 @@ def _normalised(
 ) -> Tensor:
     made = x.like(strides=strides)
     width = x.width if weight is None else weight.width
-    mean, deviation = x.machine.tensor(statistics, width), x.machine.tensor(statistics, width)
+    of_statistics = _of_statistics(x, width) if operator == "native_layer_norm" else width
+    mean, deviation = x.machine.tensor(statistics, of_statistics), x.machine.tensor(statistics, of_statistics)
     x.tick(operator)
     whole, last = x.shape, _suggesting(x)
 
@@ -369,6 +397,10 @@ def instance_norm(
             statistic.tick("copy_")
             del mean, found
     return view(made, (batch, channels, *sizes))
+
+
+def _of_width(x: Tensor, width: int) -> Tensor:
+    return x if x.width == width else to_copy(x, width)
 
 
 # Element by element along one dimension -------------------------------------------------------------------------------
@@ -416,20 +448,14 @@ def _prelu(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:
-    """The largest values and their int64 indices, which are kept, as the input is; in prediction they go at once.
-
-    Autocast keeps those in 3-D in full precision.
-    """
-    machine = x.machine
-    if len(shape) != 5 or x.width == FULL or not machine.lower:
-        return _max_pool(x, shape, operator)
+    """The largest values and their int64 indices, which are kept, as the input is; in prediction they go at once."""
     adaptive = operator.startswith("adaptive")
-    full = raised(x, inside=adaptive)
-    if not adaptive:
-        return _max_pool(full, shape, operator)
+    full = raised(x, operator, inside=adaptive)
+    copied = full is not x
     found = _max_pool(full, shape, operator)
     del full
-    machine.settle()
+    if copied and adaptive:
+        x.machine.settle()
     return found
 
 
@@ -441,16 +467,12 @@ def _max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:
 
 
 def avg_pool(x: Tensor, shape: Sizes, operator: str) -> Tensor:
-    """Keeps its input, of which it needs the sizes only; autocast keeps the 3-D one in full precision."""
+    """Keeps its input, of which it needs the sizes only."""
     machine = x.machine
     if operator == "avg_pool3d" and x.width < FULL and not machine.lower and not machine.cuda:
         reason = f"`{machine.layer}` averages in 3-D, which torch cannot do in half precision on CPU"
         raise Refused(machine.layer, "not-in-half-precision", reason, "use float32, or --amp bfloat16")
-    if operator != "avg_pool3d" or x.width == FULL or not machine.lower:
-        return _avg_pool(x, shape, operator)
-    made = _avg_pool(raised(x, inside=True), shape, operator)
-    machine.settle()
-    return made
+    return autocast.run(operator, lambda x: _avg_pool(x, shape, operator), x)
 
 
 def _avg_pool(x: Tensor, shape: Sizes, operator: str) -> Tensor:
@@ -506,12 +528,13 @@ def mean_in_format(x: Tensor, dims: Sequence[int]) -> Tensor:
 
 def total(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
     """The sum; its gradient is the gradient repeated, which takes no memory."""
-    made = x.like(_reduced(x, dims, keep))
+    width = x.width
+    made = x.machine.tensor(_reduced(x, dims, keep), autocast.summed_width(x, "sum"))
     x.tick("sum")
     whole = x.shape
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
-        return [expand(_restored(only(gradients), dims, keep), whole)]
+        return [_of_width(expand(_restored(only(gradients), dims, keep), whole), width)]
 
     record((made,), "SumBackward1", (x,), formula)
     return made
@@ -555,7 +578,8 @@ amin = partial(amax, operator="amin")
 
 def vector_norm(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
     """The square root of the sum of squares; keeps its input and its result. Autograd sees both in full rank."""
-    made = x.like(_reduced(x, dims, keep))
+    width = x.width
+    made = x.machine.tensor(_reduced(x, dims, keep), autocast.summed_width(x, "linalg_vector_norm"))
     x.tick("linalg_vector_norm")
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
@@ -567,7 +591,7 @@ def vector_norm(x: Tensor, dims: Sequence[int], keep: bool) -> Tensor:
         gradient.tick("masked_fill_")
         found = result("mul", unit, gradient)
         del zero, unit
-        return [found]
+        return [_of_width(found, width)]
 
     record((made,), "LinalgVectorNormBackward0", (x,), formula, (x,), (made,))
     return made
@@ -598,6 +622,10 @@ def gathered_channels(x: Tensor, channels: int) -> Tensor:
 
 def upsample(x: Tensor, shape: Sizes, operator: str) -> Tensor:
     """Keeps nothing."""
+    return autocast.run(operator, lambda x: _upsample(x, shape, operator), x)
+
+
+def _upsample(x: Tensor, shape: Sizes, operator: str) -> Tensor:
     made = _in_format(x, shape, _suggesting(x))
     x.tick(operator)
     whole = x.shape
@@ -622,13 +650,7 @@ def pad(x: Tensor, sides: Sequence[tuple[int, int]], mode: str = "constant") -> 
     if mode == "constant":
         return _padded(x, shape, "constant_pad_nd", ())
     operator = f"reflection_pad{rank}d" if mode == "reflect" else f"replication_pad{rank}d"
-    if not x.machine.lower or operator == "reflection_pad3d":
-        return _padded(x, shape, operator, (x,))
-    full = raised(x, inside=True)
-    made = _padded(full, shape, operator, (full,))
-    del full
-    made.machine.settle()
-    return made
+    return autocast.run(operator, lambda x: _padded(x, shape, operator, (x,)), x)
 
 
 def _padded(x: Tensor, shape: Sizes, operator: str, saves: Sequence[Tensor]) -> Tensor:
@@ -674,6 +696,7 @@ def _circular(x: Tensor, shape: Sizes, sides: Sequence[tuple[int, int]]) -> Tens
 
 def negative_log_likelihood(x: Tensor, target: Tensor, operator: str) -> Tensor:
     """The mean over all places; keeps its input, the target and the weights' total, one number."""
+    x = raised(x, "nll_loss")
     loss, weight = x.like(()), x.like(())
     x.tick(f"{operator}_forward")
     whole = x.shape

@@ -14,6 +14,7 @@ from math import prod
 from typing import Any
 
 from cnncalc.eager import kernels, pointwise, views
+from cnncalc.eager.autocast import raised
 from cnncalc.eager.machine import Refused, Sizes, Tensor
 from cnncalc.layers import KINDS
 from cnncalc.layers.base import per_axis, sides
@@ -290,7 +291,7 @@ def _adaptive(x: Tensor, shape: Sizes) -> Tensor:
     rank = len(shape) - 2
     if rank == 1:
         return views.squeeze(_adaptive(views.unsqueeze(x, -2), _with_height(shape)), -2)
-    full = kernels.raised(x) if rank == 3 else x
+    full = raised(x, f"adaptive_avg_pool{rank}d")
     if set(shape[2:]) == {1}:
         return kernels.mean_in_format(full, tuple(range(2, rank + 2)))
     return kernels.avg_pool(full, shape, f"_adaptive_avg_pool{rank}d")
@@ -605,8 +606,8 @@ TABLE: dict[str, Callable[..., Tensor]] = {
     "softplus": activation("softplus", "softplus_backward"),
     "hard_swish": activation("hardswish", "hardswish_backward"),
     "hard_sigmoid": activation("hardsigmoid", "hardsigmoid_backward"),
-    "softmax": lambda call, x: kernels.softmax(x),  # along whichever axis
-    "log_softmax": lambda call, x: kernels.softmax(x, "_log_softmax"),
+    "softmax": lambda call, x: kernels.softmax(raised(x, "softmax")),  # along whichever axis
+    "log_softmax": lambda call, x: kernels.softmax(raised(x, "log_softmax"), "_log_softmax"),
     # arithmetic
     "arithmetic": arithmetic,
     "function": function,

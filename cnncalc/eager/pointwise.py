@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from cnncalc.eager import autocast
 from cnncalc.eager.autograd import COPY_SLICES, Formula, Gradients, Node, record
 from cnncalc.eager.machine import PYTHON_SCALAR, Sizes, Tensor
 from cnncalc.eager.strides import dense, elementwise, is_dense
@@ -82,7 +83,11 @@ def unary(
     """
     of = partial(_by_kernel, derivative) if isinstance(derivative, str) else derivative
     formula: Formula = lambda node, gradients: [of(only(gradients), *node.saved)]  # noqa: E731
-    return operated(operator, (x,), formula, (x,) if saves == "input" else (), saves == "result", in_place)
+
+    def made(x: Tensor) -> Tensor:
+        return operated(operator, (x,), formula, (x,) if saves == "input" else (), saves == "result", in_place)
+
+    return made(x) if in_place else autocast.run(operator, made, x)
 
 
 # Gradients' kernels that lay their result out as what was kept rather than as the gradient, where the two differ.
@@ -273,7 +278,11 @@ def clamp_by(x: Tensor, bound: Tensor, least: bool, in_place: bool = False) -> T
 
 def power_of(a: Tensor, b: Tensor, in_place: bool = False) -> Tensor:
     """a to the exponent b; both and the result are kept, whichever gradient is wanted."""
-    return operated("pow", (a, b), _of_base_and_exponent, (a, b), keeps_result=True, in_place=in_place)
+
+    def made(a: Tensor, b: Tensor) -> Tensor:
+        return operated("pow", (a, b), _of_base_and_exponent, (a, b), keeps_result=True, in_place=in_place)
+
+    return made(a, b) if in_place else autocast.run("pow", made, a, b)
 
 
 def _of_base_and_exponent(node: Node, gradients: Gradients) -> Gradients:

@@ -13,6 +13,7 @@ from math import prod
 from cnncalc.collection import collection_paused
 from cnncalc.diagnostics import Diagnostic, DocumentError
 from cnncalc.eager import kernels, optimizers, pointwise, views
+from cnncalc.eager.autocast import raised
 from cnncalc.eager.autograd import Leaf, backward
 from cnncalc.eager.checkpoint import Region
 from cnncalc.eager.kinds import TABLE, Call
@@ -184,7 +185,7 @@ class _Run:
         """The logarithm of the softmax over the channels, then the mean of minus those of the targets."""
         batch, channels, *sizes = x.shape
         target = self.targets[(batch, *sizes)]
-        x = kernels.raised(x)
+        x = raised(x, "cross_entropy_loss")
         logarithms = kernels.softmax(x, "_log_softmax")
         if not sizes:
             return kernels.negative_log_likelihood(logarithms, target, "nll_loss")

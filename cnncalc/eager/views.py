@@ -50,9 +50,9 @@ def unsafe_view(x: Tensor, shape: Sizes) -> Tensor:
     return seen
 
 
-def clone(x: Tensor) -> Tensor:
-    """A contiguous copy."""
-    copy = x.like()
+def clone(x: Tensor, strides: Sizes | None = None) -> Tensor:
+    """A copy, contiguous where no strides are given."""
+    copy = x.like(strides=strides)
     x.tick("clone")
     record((copy,), "CloneBackward0", (x,), lambda node, g: [only(g)])
     return copy

@@ -1,7 +1,8 @@
 """Small networks, and what torch held after every operator as it ran them: `tests/data/eager_events.txt`.
 
-`python tests/eager/golden.py` measures again and writes that file, with the torch that is installed. The numbers are
-torch's own, from its profiler (`cnncalc.pytorch.memory`): none is the model's. Sizes differ, so that no two rules that
+`python tests/eager/golden.py` measures again and writes that file, with the torch that is installed. With `cuda` it
+measures on a GPU and writes `tests/data/eager_peaks_cuda.txt`, the peaks of these and more. The numbers are torch's
+own, from its profiler (`cnncalc.pytorch.memory`): none is the model's. Sizes differ, so that no two rules that
 take one size for another make the same number: 3 images of 6 rows, 9 columns and 12 channels.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ from cnncalc.graph import Network
 from cnncalc.layers.pointwise import FUNCTIONS, IN_PLACE, OPERATIONS
 
 DATA = Path(__file__).parents[1] / "data" / "eager_events.txt"
+ON_CUDA = DATA.with_name("eager_peaks_cuda.txt")
 
 REDUCTIONS = ("sum", "mean", "max", "min", "norm")
 
@@ -425,6 +428,17 @@ MODES: dict[str, dict[str, Any]] = {
 }
 
 
+# What was found to be another matter on CUDA.
+MODES_ON_CUDA: dict[str, dict[str, Any]] = {
+    "float64-predict": {"dtype": "float64"},
+    "float64-train": {**ONE_STEP, "loss": "none", "dtype": "float64"},
+    "bfloat16-predict": {"dtype": "bfloat16"},
+    "bfloat16-train": {**ONE_STEP, "loss": "none", "dtype": "bfloat16"},
+    "bfloat16-frozen": {**ONE_STEP, "loss": "none", "dtype": "bfloat16", "frozen": ("batch_norm*.weight",)},
+}
+OF_NORMS = ("conv-behind-channels-last", "norm-behind-channels-last", "norm-of-a-part", "batch_norm", "layer_norm")
+
+
 class Golden(NamedTuple):
     """A network, and the mode that it runs in."""
 
@@ -442,7 +456,7 @@ class Golden(NamedTuple):
 
     @property
     def setup(self) -> Setup:
-        return Setup(**{"batch": 3, **MODES[self.mode]})
+        return Setup(**{"batch": 3, **{**MODES, **MODES_ON_CUDA}[self.mode]})
 
 
 def every() -> Iterator[Golden]:
@@ -487,6 +501,39 @@ def written() -> dict[str, tuple[int, list[tuple[str, int]]]]:
     return found
 
 
+def on_cuda() -> Iterator[Golden]:
+    """Every row on CUDA, of each network under autocast a prediction and a step of training; norms in other formats."""
+    found = {golden.id: golden for golden in every()}
+    texts = {golden.name: golden.text for golden in found.values() if golden.mode in ("predict", "train", "classes")}
+    for name, text in texts.items():
+        for mode in ("autocast-predict", "autocast-train"):
+            golden = Golden(name, text, mode)
+            found.setdefault(golden.id, golden)
+    for name in OF_NORMS:
+        for mode in MODES_ON_CUDA:
+            if mode != "bfloat16-frozen" or "batch_norm" in texts[name]:
+                golden = Golden(name, texts[name], mode)
+                found.setdefault(golden.id, golden)
+    yield from found.values()
+
+
+class Step(NamedTuple):
+    """What is live in a step on CUDA: the most at an operator's end, and at the last one's."""
+
+    peak: int
+    end: int
+
+
+def written_on_cuda() -> dict[str, tuple[int, list[Step]]]:
+    """The bytes at rest and each step's, by the id of a row."""
+    found = {}
+    for line in ON_CUDA.read_text().splitlines():
+        if not line.startswith("#"):
+            id, at_rest, steps = line.split(" | ")
+            found[id] = int(at_rest), [Step(*map(int, step.split(" "))) for step in steps.split(", ")]
+    return found
+
+
 def measure() -> Iterator[str]:
     import torch
 
@@ -499,6 +546,23 @@ def measure() -> Iterator[str]:
         yield f"{golden.id} | {found.at_rest} | {', '.join(operators)}"
 
 
+def measure_on_cuda() -> Iterator[str]:
+    import torch
+
+    from cnncalc.pytorch.memory import Refusal, measured
+
+    device = torch.cuda.get_device_name(0)
+    yield f"# torch {torch.__version__}, {device}: bytes at rest, and each step's peak and end at operators' ends"
+    for golden in on_cuda():
+        try:
+            found = measured(golden.network, replace(golden.setup, device="cuda"))
+        except Refusal:
+            continue
+        steps = [f"{peak} {step[-1].live}" for peak, step in zip(found.peaks, found.steps, strict=True)]
+        yield f"{golden.id} | {found.at_rest} | {', '.join(steps)}"
+
+
 if __name__ == "__main__":
-    sys.stderr.write(f"writing {DATA}\n")
-    DATA.write_text("".join(f"{line}\n" for line in measure()))
+    path, lines = (ON_CUDA, measure_on_cuda()) if sys.argv[1:] == ["cuda"] else (DATA, measure())
+    sys.stderr.write(f"writing {path}\n")
+    path.write_text("".join(f"{line}\n" for line in lines))

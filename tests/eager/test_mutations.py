@@ -1,7 +1,7 @@
 """Rules of the eager model broken in turn, one line at a time: the golden events, or a count by hand, notice each.
 
 A mutant is a function with a piece of its text replaced. What catches it is torch (`golden.py`) or, for what was not
-measured (CUDA, refusals, whose a tensor is), a number counted here.
+measured (every operator on CUDA, refusals, whose a tensor is), a number counted here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import CodeType
@@ -20,6 +21,7 @@ import pytest
 import cnncalc
 from cnncalc.eager import (
     Setup,
+    autocast,
     autograd,
     checkpoint,
     kernels,
@@ -34,7 +36,7 @@ from cnncalc.eager import (
 from cnncalc.graph import Network
 
 sys.path.insert(0, str(Path(__file__).parent))
-from golden import every, written
+from golden import every, on_cuda, written, written_on_cuda
 
 Mutant = tuple[str, Callable[..., Any], str, str]
 
@@ -117,13 +119,40 @@ MUTANTS: list[Mutant] = [
     ("a convolution in 1-D is contiguous", kernels._suggesting_maps, "return x.contiguous and", "return False and"),
     ("a convolution in 1-D permutes", kernels._suggesting_maps, "x.contiguous and ", ""),
     ("images get a gradient", kernels._convolution, "if node.wants(0):", "if True:"),
-    ("a convolution is contiguous", kernels._convolution, "last = not native_3d and", "last = False and"),
+    ("a convolution is contiguous", kernels._convolution, "last = not in_order and", "last = False and"),
     ("a dense layer keeps rows for a frozen weight", kernels._product, "x if turned.edge is not None else None", "x"),
     ("a dense layer has no bias to sum", kernels._product, "gradient if node.wants(0) else None, rows_", "None, rows_"),
     ("the statistics of a batch are not kept", kernels.batch_norm, "*running), statistics)", "*running))"),
-    ("statistics in prediction", kernels.batch_norm, " if batch_statistics else []", ""),
+    ("statistics in prediction", kernels.batch_norm, " if batch_statistics or cuda else []", ""),
+    ("no statistics in prediction on CUDA", kernels.batch_norm, "if batch_statistics or cuda", "if batch_statistics"),
+    ("statistics in half precision on CUDA", kernels._of_statistics, "if x.machine.cuda", "if False"),
+    ("outputs lie on CUDA as on CPU", kernels.batch_norm, " if cuda else on_cpu", " if False else on_cpu"),
+    (
+        "a convolution is channels last in float64",
+        kernels._convolution,
+        "x.machine.cuda and x.width == DOUBLE",
+        "False",
+    ),
+    ("no gradient that is not wanted", kernels.batch_norm, "if both or node", "if node"),
+    ("cuDNN is for maps only", kernels._in_cudnn, "len(x.shape) >= 3", "len(x.shape) >= 2"),
+    ("cuDNN takes lower formats", kernels._in_cudnn, "x.width >= FULL and ", ""),
+    ("cuDNN needs no factors", kernels._in_cudnn, "weight is not None and ", ""),
+    (
+        "cuDNN makes the gradients that are wanted",
+        kernels._batch_norm_in_cudnn,
+        "[_in_format(gradient, whole, last), *",
+        "[_in_format(gradient, whole, last) if node.wants(0) else None, *",
+    ),
+    ("cuDNN reads what lies anyhow", kernels._batch_norm_in_cudnn, "x = _in_suggested_format(x)", "pass"),
+    (
+        "cuDNN's gradient lies anyhow",
+        kernels._batch_norm_in_cudnn,
+        "gradient = _in_format(gradient, whole, last)",
+        "pass",
+    ),
+    ("groups are normalised channels last on CUDA", kernels.group_norm, "x.machine.cuda or ", ""),
     ("a gradient is normalised as it lies", kernels._normalised, " if last else gradient.contiguous", ""),
-    ("a part is normalised as it lies", kernels.group_norm, "x = contiguous_of(x)", "pass"),
+    ("a part is normalised as it lies", kernels.group_norm, "contiguous_of(full) if", "full if"),
     ("statistics for every value", kernels.layer_norm, "(*x.shape[: len(x.shape) - dims], *[1] * dims)", "x.shape"),
     ("running statistics are not kept", kernels.batch_norm, "(x, weight, *running)", "(x, weight)"),
     (
@@ -144,7 +173,7 @@ MUTANTS: list[Mutant] = [
     ("a norm is kept in full rank", kernels.vector_norm, "_restored(node.saved[1], dims, keep)", "node.saved[1]"),
     ("no padding is padding", kernels._padded, "dense(shape, strides) if copied else ", ""),
     ("channels' indices are not kept", kernels.gathered_channels, ", (indices,))", ")"),
-    ("resizing keeps its input", kernels.upsample, "(x,), formula)", "(x,), formula, (x,))"),
+    ("resizing keeps its input", kernels._upsample, "(x,), formula)", "(x,), formula, (x,))"),
     # kinds of layers
     ("any padding is the convolution's own", kinds._symmetric, "axis.before == axis.after", "True"),
     ("batches are not counted", kinds.batch_norm, 'x.tick("add_", scalar=True)', "pass"),
@@ -174,10 +203,13 @@ MUTANTS: list[Mutant] = [
     ("a region's copies stay", checkpoint.Region._run_again, "machine.casts.clear()", "pass"),
     ("a region runs again to its end", checkpoint.Region.made, "== self.promised", "> self.promised"),
     ("a region keeps what its layers need", checkpoint.Region.promise, "self.promised += count", "pass"),
-    ("copies of parameters go at once", kernels._lowered, "machine.casts[x.storage] = copy", "pass"),
-    ("autocast computes in float32", kernels._lowered, "x.width <= machine.lower", "True"),
+    ("copies of parameters go at once", autocast._lowered, "machine.casts[x.storage] = copy", "pass"),
+    ("autocast computes in float32", autocast._lowered, "x.width <= machine.lower", "True"),
     ("a copy in other numbers is contiguous", machine.Tensor.cast, "dense(self.shape, self.strides)", "None"),
-    ("losses are in autocast's numbers", kernels.raised, "x.machine.lower and x.width < FULL", "False"),
+    ("losses are in autocast's numbers", autocast.raised, "x.width < FULL", "False"),
+    ("autocast has the same list everywhere", autocast.in_full, "ON_CUDA if machine.cuda else ON_CPU", "ON_CPU"),
+    ("copies inside an operator stay to its end", autocast.run, "if copied:", "if False:"),
+    ("a sum is copied, too", autocast.summed_width, "max(x.width, FULL)", "x.width"),
     # the machine
     ("numbers of an operator on CUDA", machine.Machine.tick, "if scalar and not self.cuda", "if scalar"),
     ("no numbers of an operator", machine.Machine.tick, "if scalar and not self.cuda", "if False"),
@@ -189,6 +221,12 @@ MUTANTS: list[Mutant] = [
 def networks() -> list[tuple[Network, Setup, int, list[tuple[str, int]]]]:
     data = written()
     return [(row.network, row.setup, *data[row.id]) for row in every()]
+
+
+@cache
+def networks_on_cuda() -> list[tuple[Network, Setup, tuple[int, list[tuple[int, int]]]]]:
+    data = written_on_cuda()
+    return [(row.network, replace(row.setup, device="cuda"), data[row.id]) for row in on_cuda() if row.id in data]
 
 
 # Two images of 16x16 and 2 channels, 4,096 bytes; 4 channels are 8,192. Weight and bias are a block of 512 bytes each.
@@ -240,7 +278,22 @@ def hand_counts() -> None:
         ("div", 8192),
     ]
     counted = beyond_rest("input: 16x16x2\nlayers: [batch_norm]", **train, steps=1)
-    assert counted[:3] == [("add_", 0), ("empty", 0), ("native_batch_norm", 4096 + 2 * 512)]
+    assert counted[:2] == [("add_", 0), ("cudnn_batch_norm", 4096 + 2 * 512)]
+    # of a vector not by cuDNN, and with statistics in prediction; of 200 channels they are 800 bytes, never 400
+    in_vectors = beyond_rest("input: 10\nlayers: [batch_norm]", **setup)
+    assert in_vectors == [("empty", 0), ("native_batch_norm", 3 * 512)]
+    of_half = beyond_rest("input: 4x4x200\nlayers: [batch_norm]", **setup, dtype="bfloat16")
+    assert of_half == [("empty", 0), ("native_batch_norm", 12_800 + 2 * 1024)]
+    # channels last, both parameters get a gradient of a block, though one is frozen
+    frozen: dict[str, Any] = {**train, "dtype": "bfloat16", "frozen": ("batch_norm.weight",)}
+    in_norms = beyond_rest("input: 4x4x2\nlayers: [{layer_norm: {axes: channels}}, batch_norm]", **frozen)
+    first = [operator for operator, _ in in_norms].index("native_batch_norm_backward")
+    assert in_norms[first][1] - in_norms[first - 1][1] == 512 + 2 * 512
+    # and what lies turned comes out turned, so that flattening copies it
+    turned = beyond_rest(
+        "input: 16x8x4\nlayers: [{permute: [1, 2, 0]}, batch_norm, flatten]", **setup, dtype="bfloat16"
+    )
+    assert [operator for operator, _ in turned][-2:] == ["clone", "_unsafe_view"]
     assert ("max_pool2d_with_indices", 512 + 1024) in beyond_rest("input: 64x2\nlayers: [{max_pool: 2}]", **setup)
     # one gradient for two parameters, a copy for the first; a result that nobody holds is gone
     on_cpu = machine.Machine()
@@ -270,6 +323,11 @@ def noticed() -> bool:
         for network, setup, at_rest, operators in networks():
             found = timeline(network, setup)
             if found.at_rest != at_rest or [(event.operator, event.live) for event in found.events] != operators:
+                return True
+        for network, setup, there in networks_on_cuda():
+            found = timeline(network, setup)
+            lives = [[found.events[index].live for index in found.step(number)] for number in range(len(found.starts))]
+            if (found.at_rest, [(max(step), step[-1]) for step in lives]) != there:
                 return True
     except (AssertionError, pytest.fail.Exception, cnncalc.DocumentError, LookupError, TypeError, ValueError) as error:
         return bool(str(error)) or True

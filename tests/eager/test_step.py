@@ -429,8 +429,7 @@ def test_on_cuda_everything_is_in_blocks(run: Callable[..., Timeline]) -> None:
     assert found.at_rest == blocks(840) + 2 * 512 + 5 * 512 + blocks(3360) + 512
     assert beyond_rest(found) == [
         ("convolution", "conv", blocks(1680)),
-        ("empty", "batch_norm", blocks(1680)),
-        ("native_batch_norm", "batch_norm", 2 * blocks(1680)),
+        ("cudnn_batch_norm", "batch_norm", 2 * blocks(1680)),
         *[("view", "linear", blocks(1680)), ("t", "linear", blocks(1680))],
         ("addmm", "linear", blocks(1680) + 512),
     ]
