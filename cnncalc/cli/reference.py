@@ -52,9 +52,8 @@ def kinds(
         main = f"; `{name}: VALUE` sets it" if field.name == layer.main else ""
         sys.stdout.write(f"  {field.name:<{width}}  {field.takes.words} ({default}{main})\n")
     if layer.main == "paths":
-        sys.stdout.write(
-            f"  `{name}: [PATH, PATH ...]`: a path is a list of layers, a layer, a layer's name, or identity\n"
-        )
+        written = "`paths: [PATH, PATH]` beside them" if layer.required else f"`{name}: [PATH, PATH ...]`"
+        sys.stdout.write(f"  {written}: a path is a list of layers, a layer, a layer's name, or identity\n")
 
 
 def default_text(value: object) -> str:

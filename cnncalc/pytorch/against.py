@@ -143,7 +143,8 @@ def verify_against(
     if device != "meta" and all(one.agrees for one in totals) and _agree(layers.values()):
         report("outputs", 1, 2)
         try:
-            totals += _outputs(network, theirs, module, images, pairs)
+            for at, comparison in _outputs(network, theirs, module, images, pairs):
+                (totals if at is None else layers[at].comparisons).append(comparison)
         except TorchRefuses as refused:
             layers[refused.node].comparisons.append(refusal(refused, batch))
         except RuntimeError as error:
@@ -235,8 +236,8 @@ def _named(unmatched: Sequence[Step]) -> str:
 
 def _outputs(
     network: Network, theirs: Captured, module: nn.Module, images: Sequence[Tensor], pairs: Pairs
-) -> list[Comparison]:
-    """What both make of the images, the module's weights in both; where it differs, what may be why."""
+) -> Iterator[tuple[Node | None, Comparison]]:
+    """What both make of the images, the module's weights in both; where it differs, at the layers that may be why."""
     built = build(network, images[0].device, images[0].dtype).eval()
     both = [(ours[0], theirs[0]) for ours, theirs in pairs]
     state = {
@@ -253,18 +254,24 @@ def _outputs(
         result = built(*images)
         results = list(result) if isinstance(result, tuple) else [result]
         shapes = [[list(one.shape) for one in outputs] for outputs in (results, wanted)]
-        comparisons = [same("outputs", *[", ".join(map(str, each)) for each in shapes])]
-        if not comparisons[0].agrees:
-            return comparisons
+        outputs = same("outputs", *[", ".join(map(str, each)) for each in shapes])
+        yield None, outputs
+        if not outputs.agrees:
+            return
         found = [_difference(a, b) for a, b in zip(results, wanted, strict=True)]
+        first: Step | None = None
         note = ""
         if max(found, default=0) > TOLERANCE:
-            note = "; ".join([*_first_difference(built, module, both, images), *_otherwise(both)])
+            yield from _otherwise(both)
+            begins = _first_difference(built, module, both, images)
+            if begins is not None:
+                first, other = begins
+                note = f"it is the first layer whose output differs from that of a module (`{other.node.name}`)"
     equal = f"at most {TOLERANCE:g} of the largest value"
     for difference in found:
         told = equal if difference <= TOLERANCE else f"{difference:.1e} of it"
-        comparisons.append(same("difference of the outputs", equal, told, "" if told == equal else note))
-    return comparisons
+        at = first.node if first is not None and told != equal else None
+        yield at, same("difference of the outputs", equal, told, note if at is not None else "")
 
 
 def _difference(one: Tensor, other: Tensor) -> float:
@@ -284,17 +291,18 @@ def _copy(tensors: Mapping[str, Tensor], layer: nn.Module) -> None:
 
 def _first_difference(
     built: nn.Module, module: nn.Module, both: Sequence[tuple[Step, Step]], images: Sequence[Tensor]
-) -> Iterator[str]:
+) -> tuple[Step, Step] | None:
     """The first layer that makes something else, of those whose partner is a module that is called once."""
     there = {name: one for name, one in module.named_modules() if not list(one.children())}
-    last = {own.node.name: other.node.name for own, other in both}
-    compared = {own: other for own, other in last.items() if other in there}
-    theirs = _values(module, {name: there[name] for name in compared.values()}, images)
+    last = {own.node.name: (own, other) for own, other in both}
+    compared = {name: pair for name, pair in last.items() if pair[1].node.name in there}
+    theirs = _values(module, {pair[1].node.name: there[pair[1].node.name] for pair in compared.values()}, images)
     ours = _values(built, {name: layer_of(built, name) for name in compared}, images)
-    for own, other in compared.items():
-        if len(ours[own]) == len(theirs[other]) == 1 and _difference(ours[own][0], theirs[other][0]) > TOLERANCE:
-            yield f"`{own}` is the first layer whose output differs from that of a module (`{other}`)"
-            return
+    for name, (own, other) in compared.items():
+        one, another = ours[name], theirs[other.node.name]
+        if len(one) == len(another) == 1 and _difference(one[0], another[0]) > TOLERANCE:
+            return own, other
+    return None
 
 
 def _values(module: nn.Module, layers: Mapping[str, nn.Module], images: Sequence[Tensor]) -> dict[str, list[Tensor]]:
@@ -311,15 +319,27 @@ def _values(module: nn.Module, layers: Mapping[str, nn.Module], images: Sequence
     return made
 
 
-def _otherwise(both: Sequence[tuple[Step, Step]]) -> list[str]:
+def _otherwise(both: Sequence[tuple[Step, Step]]) -> Iterator[tuple[Node, Comparison]]:
     """Layers that are another kind, or have other fields, than their partners: the first few of them."""
-    told = []
+    told = 0
     for own, other in both:
-        if own.kind != other.kind:
-            told.append(f"`{own.node.name}` is {own.kind}, `{other.node.name}` {other.kind}")
-            continue
-        fields, others = own.fields, other.fields
-        different = [f"{name} {value} and {others[name]}" for name, value in fields.items() if value != others[name]]
-        if different:
-            told.append(f"`{own.node.name}` and `{other.node.name}`: {', '.join(different)}")
-    return told[:MOST_NAMED]
+        fields, others = [
+            {"kind": step.kind, **{name: _written(value) for name, value in step.fields.items()}}
+            for step in (own, other)
+        ]
+        names = ["kind"] if own.kind != other.kind else [name for name in fields if fields[name] != others[name]]
+        for name in names:
+            yield own.node, same(name, fields[name], others[name], f"`{other.node.name}` of the module")
+        told += bool(names)
+        if told == MOST_NAMED:
+            return
+
+
+def _written(value: Any) -> str:
+    """A field's value as a document has it; one size for all dimensions where they are the same."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, tuple):
+        items = [_written(item) for item in value]
+        return items[0] if len(set(items)) == 1 else f"[{', '.join(items)}]"
+    return str(value)

@@ -318,7 +318,7 @@ def test_against_a_module(run: Run, net: str) -> None:
     assert result.code == 1
     assert "difference of the outputs is at most 1e-05 of the largest value by cnncalc, " in result.out
     assert " of it in the module\n" in result.out
-    assert "`batch_norm` and `1`: eps 1e-05 and 0.5" in result.out
+    assert "`batch_norm` (batch_norm): eps is 1e-05 by cnncalc, 0.5 in the module" in result.out
 
 
 @pytest.mark.parametrize(

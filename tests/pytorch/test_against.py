@@ -180,27 +180,48 @@ def test_a_layer_too_many_and_one_too_few(compared: Callable[..., Verification])
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "module", "says"),
+    ("old", "new", "line", "says"),
     [
-        ("- batch_norm", "- batch_norm: {eps: 0.5}", "Net", "`batch_norm` and `bn`: eps 0.5 and 1e-05"),
-        ("activation: relu", "activation: silu", "Net", "`one` is silu, `relu_2` relu"),
-        ("  - relu\n", "  - tanh\n", "Net", "`tanh` is tanh, `relu` relu"),
-        ("subtract", "add", "Net", "`linear` is the first layer whose output differs from that of a module (`head`)"),
+        (
+            "- batch_norm",
+            "- batch_norm: {eps: 0.5}",
+            6,
+            "`batch_norm` (batch_norm): eps is 0.5 by cnncalc, 1e-05 in the",
+        ),
+        ("activation: relu", "activation: silu", 9, "`one` (conv): kind is silu by cnncalc, relu in the module"),
+        ("  - relu\n", "  - tanh\n", 7, "`tanh` (tanh): kind is tanh by cnncalc, relu in the module"),
+        ("subtract", "add", 8, "`add` (add): kind is add by cnncalc, subtract in the module"),
     ],
 )
-def test_other_values(compared: Callable[..., Verification], old: str, new: str, module: str, says: str) -> None:
-    """Shapes and counts agree, and what comes out does not; the note says where that begins or what differs."""
-    report = compared(old, new, module)
-    (found,) = report.disagreements
-    assert found[0] is None
-    assert found[1].quantity == "difference of the outputs"
-    assert says in found[1].note
+def test_other_values(compared: Callable[..., Verification], old: str, new: str, line: int, says: str) -> None:
+    """Shapes and counts agree, and what comes out does not: the layer that is other is told, and where that begins."""
+    report = compared(old, new)
+    first, *others = diagnostics(report, load("net.yaml"))
+    assert first.message.startswith(says)
+    assert first.span is not None
+    assert first.span.line == line
+    assert "difference of the outputs is at most 1e-05 of the largest value" in "".join(
+        [one.message for one in (first, *others)]
+    )
+
+
+def test_where_other_values_begin(compared: Callable[..., Verification]) -> None:
+    """Nothing that a field says: the first module whose output differs is the next one."""
+    report = compared("padding: 1, bias: false", "padding: [[2, 0], [1, 1]], bias: false")
+    found = different(report)
+    assert found[0] == ("first", "padding", "[[2, 0], 1]", "1")
+    assert found[1][:2] == ("first", "difference of the outputs")
+    report = compared("- max_pool: 2", "- avg_pool: 2")
+    at = [layer.name for layer, one in report.disagreements if layer and "first layer" in one.note]
+    assert at == ["linear"]
 
 
 def test_weights_alike_at_the_start_would_hide_nothing(compared: Callable[..., Verification]) -> None:
     """A norm's weights of 1 and statistics of 0 and 1 are drawn anew: without its norm the network differs."""
     report = compared("- batch_norm", "- instance_norm: {affine: true}")
-    assert [quantity for _, quantity, _, _ in different(report)] == ["difference of the outputs"]
+    kind, outputs = different(report)
+    assert kind == ("instance_norm", "kind", "instance_norm", "batch_norm")
+    assert outputs[:2] == ("instance_norm", "difference of the outputs")
 
 
 def test_several_outputs(compared: Callable[..., Verification], tmp_path: Path) -> None:
