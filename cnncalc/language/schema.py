@@ -264,7 +264,10 @@ def _block_use() -> Schema:
 
 
 def _kind(kind: type[Kind], of_values: str, paths: Schema | None = None) -> Schema:
-    """`kind: {fields}`, `kind: main value`, and `kind:` where no field is required; `paths` are those of a merge."""
+    """`kind: {fields}`, `kind: main value` where no other is required, and `kind:` where none is.
+
+    `paths` are those of a merge.
+    """
     expression = _ref(f"{of_values}expression")
     fields = {"paths": paths} if paths is not None else {}
     types = get_type_hints(kind, include_extras=True)
@@ -272,7 +275,7 @@ def _kind(kind: type[Kind], of_values: str, paths: Schema | None = None) -> Sche
     required = [*(["paths"] if paths is not None else []), *kind.required]
     forms = [_mapping(fields, required)]
     forms += [] if required else [{"type": "null"}]
-    forms += [fields[kind.main]] if kind.main else []
+    forms += [fields[kind.main]] if kind.main and set(required) <= {kind.main} else []
     return {"description": kind.summary, "anyOf": forms}
 
 
