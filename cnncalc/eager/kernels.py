@@ -460,7 +460,7 @@ def max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:
 
 
 def _max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:
-    made = _in_format(x, shape, _suggesting(x))
+    made = _pooled_into(x, shape, operator)
     indices = x.machine.tensor(shape, 8)
     x.tick(operator)
     return _pooled(x, made, operator, (indices,)), indices
@@ -476,13 +476,24 @@ def avg_pool(x: Tensor, shape: Sizes, operator: str) -> Tensor:
 
 
 def _avg_pool(x: Tensor, shape: Sizes, operator: str) -> Tensor:
-    made = _in_format(x, shape, _suggesting(x))
+    made = _pooled_into(x, shape, operator)
     x.tick(operator)
     return _pooled(x, made, operator)
 
 
+def _pooled_into(x: Tensor, shape: Sizes, operator: str) -> Tensor:
+    """A result that lies as the input suggests."""
+    return _in_format(x, shape, _suggesting(x) and _takes_channels_last(operator))
+
+
+def _takes_channels_last(operator: str) -> bool:
+    """In 3-D only `max_pool3d` does."""
+    return "pool3d" not in operator or operator == "max_pool3d_with_indices"
+
+
 def _pooled(x: Tensor, made: Tensor, operator: str, results: Sequence[Tensor] = ()) -> Tensor:
-    whole, strides = x.shape, suggested(x.shape, x.shape, x.strides)
+    whole = x.shape
+    strides = suggested(whole, whole, x.strides) if _takes_channels_last(operator) else contiguous(whole)
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         found = only(gradients).like(whole, strides)

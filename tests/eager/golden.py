@@ -308,6 +308,9 @@ FIRST = {
     "first-power": "input: 6x9x12\nlayers: [{arithmetic: {operation: power, shape: [12, 1, 1]}}, {max_pool: 2}]",
     "first-minimum": "input: 6x9x12\nlayers: [{arithmetic: {operation: minimum, shape: [12, 6, 1]}}, {max_pool: 2}]",
     "first-product-in-place": "input: 6x9x12\nlayers: [{arithmetic: {shape: [12, 1, 1], inplace: true}}, {linear: 7}]",
+    "pools-behind-channels-last-3d": "input: 4x5x7x6\nlayers: [prelu, {layer_norm: {axes: channels}}, {concat: ["
+    "[{avg_pool: 2}, flatten], [{adaptive_avg_pool: 2}, flatten], [{adaptive_max_pool: 2}, flatten], "
+    "[{max_pool: 2}, flatten]]}]",
     "dynamic_conv-1d": "input: 13x6\nlayers: [prelu, {dynamic_conv: {paths: [identity, [global_avg_pool, "
     "{linear: 72}]], out_channels: 4, kernel_size: 3, stride: 2}}]",
     "dynamic_conv-3d": "input: 4x5x7x6\nlayers: [prelu, {dynamic_conv: {paths: [identity, [global_avg_pool, "

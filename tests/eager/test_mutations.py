@@ -163,6 +163,7 @@ MUTANTS: list[Mutant] = [
     ),
     ("softmax keeps its input", kernels.softmax, "results=(made,)", "(x,)"),
     ("slopes have a small gradient", kernels._prelu, ", gradient.like(shape, strides)]", ", slopes.like()]"),
+    ("3-D pools are channels last", kernels._takes_channels_last, '"pool3d" not in operator or ', "True or "),
     ("indices are not kept", kernels._max_pool, "operator, (indices,)", "operator, ()"),
     ("indices of four bytes", kernels._max_pool, "tensor(shape, 8)", "tensor(shape, 4)"),
     ("a pooling keeps no input", kernels._pooled, "formula, (x,), results", "formula, (), results"),
