@@ -31,6 +31,7 @@ def kinds(
 ) -> None:
     """The kinds of layers, or the fields of one: what each takes, and its default."""
     from cnncalc.diagnostics import Diagnostic, DocumentError, did_you_mean, near
+    from cnncalc.language.expressions import value_text
     from cnncalc.language.foreign import kind_meant
     from cnncalc.layers import KINDS
 
@@ -48,16 +49,9 @@ def kinds(
     sys.stdout.write(f"{name}: {layer.summary}\n")
     width = max(map(len, layer.fields), default=0)
     for field in layer.fields.values():
-        default = "required" if field.required else f"default {default_text(field.default)}"
+        default = "required" if field.required else f"default {value_text(field.default)}"
         main = f"; `{name}: VALUE` sets it" if field.name == layer.main else ""
         sys.stdout.write(f"  {field.name:<{width}}  {field.takes.words} ({default}{main})\n")
     if layer.main == "paths":
         written = "`paths: [PATH, PATH]` beside them" if layer.required else f"`{name}: [PATH, PATH ...]`"
         sys.stdout.write(f"  {written}: a path is a list of layers, a layer, a layer's name, or identity\n")
-
-
-def default_text(value: object) -> str:
-    """A default as a document writes it."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)

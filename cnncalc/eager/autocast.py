@@ -6,11 +6,14 @@ The lists are torch's (aten/src/ATen/autocast_mode.h), as far as kinds of layers
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from cnncalc.eager.machine import Machine, Tensor
 from cnncalc.eager.views import to_copy
 
 FULL = 4  # bytes of a float32
+
+Made = TypeVar("Made")  # a tensor, or several
 
 ON_CPU = frozenset(
     {"avg_pool3d", "max_pool3d_with_indices", "adaptive_avg_pool3d", "adaptive_max_pool3d", "cross_entropy_loss"}
@@ -34,7 +37,7 @@ def raised(x: Tensor, operator: str, inside: bool = False) -> Tensor:
     return to_copy(x, FULL, inside) if x.width < FULL and in_full(x.machine, operator) else x
 
 
-def run(operator: str, of: Callable[..., Tensor], *operands: Tensor) -> Tensor:
+def run(operator: str, of: Callable[..., Made], *operands: Tensor) -> Made:
     """What an operator makes, of copies in float32 where autocast makes them inside it."""
     machine = operands[0].machine
     full = [raised(x, operator, inside=True) for x in operands]

@@ -49,6 +49,11 @@ def _suggesting(x: Tensor) -> bool:
     return prefers_channels_last(x.shape, x.strides)
 
 
+def _lies(x: Tensor, last: bool) -> bool:
+    """Whether a tensor lies channels last, or else contiguous."""
+    return is_channels_last(x.shape, x.strides) if last else x.contiguous
+
+
 def _in_format(like: Tensor, shape: Sizes, last: bool) -> Tensor:
     return like.like(shape, channels_last(shape) if last else contiguous(shape))
 
@@ -299,18 +304,15 @@ def _batch_norm_in_cudnn(
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         gradient = only(gradients)
-        if not batch_statistics:
-            found = [
-                _in_format(gradient, whole, last) if node.wants(0) else None,
-                *[gradient.machine.tensor(channels, width) if node.wants(place) else None for place in (1, 2)],
-            ]
-            gradient.tick("native_batch_norm_backward")
-            return found
-        if not (is_channels_last(whole, gradient.strides) if last else gradient.contiguous):
+        if batch_statistics and not _lies(gradient, last):
             gradient = _in_format(gradient, whole, last)
             gradient.tick("clone")
-        found = [_in_format(gradient, whole, last), *[gradient.machine.tensor(channels, width) for _ in range(2)]]
-        gradient.tick("cudnn_batch_norm_backward")
+        wanted = [batch_statistics or node.wants(place) for place in range(3)]
+        found: Gradients = [
+            _in_format(gradient, whole, last) if wanted[0] else None,
+            *[gradient.machine.tensor(channels, width) if wanted[place] else None for place in (1, 2)],
+        ]
+        gradient.tick("cudnn_batch_norm_backward" if batch_statistics else "native_batch_norm_backward")
         return [own if node.wants(place) else None for place, own in enumerate(found)]
 
     record((made,), "CudnnBatchNormBackward0", (x, weight, bias), formula, (x, weight, *running), statistics)
@@ -319,9 +321,8 @@ def _batch_norm_in_cudnn(
 
 def _in_suggested_format(x: Tensor) -> Tensor:
     """The tensor itself where it lies contiguous or channels last as it suggests, else a copy that does."""
-    if not _suggesting(x):
-        return contiguous_of(x)
-    return x if is_channels_last(x.shape, x.strides) else clone(x, channels_last(x.shape))
+    last = _suggesting(x)
+    return x if _lies(x, last) else clone(x, channels_last(x.shape) if last else None)
 
 
 def group_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, groups: int) -> Tensor:
@@ -358,8 +359,7 @@ def _normalised(
 
     def formula(node: Node, gradients: Gradients) -> Gradients:
         gradient = only(gradients)
-        in_format = is_channels_last(whole, gradient.strides) if last else gradient.contiguous
-        if operator == "native_group_norm" and not in_format:  # the input's
+        if operator == "native_group_norm" and not _lies(gradient, last):  # as the input does
             gradient = gradient.like(strides=strides)
             gradient.tick("clone")
         found: Gradients = [gradient.like(whole, strides) if node.wants(0) else None]
@@ -449,14 +449,9 @@ def _prelu(x: Tensor, weight: Tensor) -> Tensor:
 
 def max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:
     """The largest values and their int64 indices, which are kept, as the input is; in prediction they go at once."""
-    adaptive = operator.startswith("adaptive")
-    full = raised(x, operator, inside=adaptive)
-    copied = full is not x
-    found = _max_pool(full, shape, operator)
-    del full
-    if copied and adaptive:
-        x.machine.settle()
-    return found
+    if operator.startswith("adaptive"):
+        return autocast.run(operator, lambda x: _max_pool(x, shape, operator), x)
+    return _max_pool(raised(x, operator), shape, operator)
 
 
 def _max_pool(x: Tensor, shape: Sizes, operator: str) -> tuple[Tensor, Tensor]:

@@ -17,9 +17,11 @@ from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnncalc.graph import Network, Node
+from cnncalc.language.expressions import value_text
 from cnncalc.pytorch import references
 from cnncalc.pytorch.build import TorchRefuses, build, layer_of
 from cnncalc.pytorch.capture import Captured, captured
+from cnncalc.pytorch.capture.operators import short
 from cnncalc.pytorch.verify import (
     DTYPES,
     SCHEMA_VERSION,
@@ -324,7 +326,7 @@ def _otherwise(both: Sequence[tuple[Step, Step]]) -> Iterator[tuple[Node, Compar
     told = 0
     for own, other in both:
         fields, others = [
-            {"kind": step.kind, **{name: _written(value) for name, value in step.fields.items()}}
+            {"kind": step.kind, **{name: value_text(_short(value)) for name, value in step.fields.items()}}
             for step in (own, other)
         ]
         names = ["kind"] if own.kind != other.kind else [name for name in fields if fields[name] != others[name]]
@@ -335,11 +337,6 @@ def _otherwise(both: Sequence[tuple[Step, Step]]) -> Iterator[tuple[Node, Compar
             return
 
 
-def _written(value: Any) -> str:
-    """A field's value as a document has it; one size for all dimensions where they are the same."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, tuple):
-        items = [_written(item) for item in value]
-        return items[0] if len(set(items)) == 1 else f"[{', '.join(items)}]"
-    return str(value)
+def _short(value: Any) -> Any:
+    """One size for all dimensions where they are the same."""
+    return short([_short(size) for size in value]) if isinstance(value, tuple) else value

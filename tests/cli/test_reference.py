@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import cnncalc
 from cnncalc.cli import app
-from cnncalc.cli.reference import default_text
+from cnncalc.language.expressions import value_text
 from cnncalc.language.load import zoo_names
 from cnncalc.layers import KINDS
 
@@ -94,7 +94,7 @@ def test_an_unknown_kind(run: Run, name: str, help: str) -> None:
     [(None, "null"), (True, "true"), (False, "false"), (0.5, "0.5"), (1, "1"), ("floor", "floor")],
 )
 def test_defaults_as_a_document_writes_them(value: object, expected: str) -> None:
-    assert default_text(value) == expected
+    assert value_text(value) == expected
 
 
 def test_version(run: Run) -> None:

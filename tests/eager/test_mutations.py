@@ -140,8 +140,8 @@ MUTANTS: list[Mutant] = [
     (
         "cuDNN makes the gradients that are wanted",
         kernels._batch_norm_in_cudnn,
-        "[_in_format(gradient, whole, last), *",
-        "[_in_format(gradient, whole, last) if node.wants(0) else None, *",
+        "batch_statistics or node.wants(place)",
+        "node.wants(place)",
     ),
     ("cuDNN reads what lies anyhow", kernels._batch_norm_in_cudnn, "x = _in_suggested_format(x)", "pass"),
     (
@@ -151,7 +151,7 @@ MUTANTS: list[Mutant] = [
         "pass",
     ),
     ("groups are normalised channels last on CUDA", kernels.group_norm, "x.machine.cuda or ", ""),
-    ("a gradient is normalised as it lies", kernels._normalised, " if last else gradient.contiguous", ""),
+    ("a gradient is normalised as it lies", kernels._lies, " if last else x.contiguous", ""),
     ("a part is normalised as it lies", kernels.group_norm, "contiguous_of(full) if", "full if"),
     ("statistics for every value", kernels.layer_norm, "(*x.shape[: len(x.shape) - dims], *[1] * dims)", "x.shape"),
     ("running statistics are not kept", kernels.batch_norm, "(x, weight, *running)", "(x, weight)"),

@@ -8,7 +8,7 @@ all their dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeGuard
 
 from cnncalc.graph import Input, Node, Value
@@ -165,19 +165,22 @@ def spread(sizes: Any, rank: int) -> tuple[int, ...]:
 def conv(call: Call) -> Kind:
     out_channels, _, *kernel = call.held("weight").shape
     call.only_held("bias")
-    dilation = spread(call.dilation, len(kernel))
-    return Conv(
-        out_channels=out_channels,
-        kernel_size=short(kernel),
-        stride=short(spread(call.stride, len(kernel))),
-        padding=padding_of(call.padding, kernel, dilation),
-        dilation=short(dilation),
-        groups=call.groups,
-        bias=call.bias is not None,
-    )
+    window = sliding(call.arguments, kernel)
+    return Conv(out_channels=out_channels, groups=call.groups, bias=call.bias is not None, **window)
 
 
-def padding_of(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> Any:
+def sliding(arguments: Mapping[str, Any], kernel: Sequence[int]) -> dict[str, Any]:
+    """The fields of a convolution's window."""
+    dilation = spread(arguments["dilation"], len(kernel))
+    return {
+        "kernel_size": short(kernel),
+        "stride": short(spread(arguments["stride"], len(kernel))),
+        "padding": _padding(arguments["padding"], kernel, dilation),
+        "dilation": short(dilation),
+    }
+
+
+def _padding(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> Any:
     """torch's `same` is for strides of 1, the odd one after."""
     if padding == "valid":
         return 0

@@ -13,22 +13,33 @@ from typing import Any
 
 from cnncalc.graph import Value
 from cnncalc.layers.conv import DynamicConv
-from cnncalc.pytorch.capture.operators import NoKind, padding_of, short, spread
+from cnncalc.pytorch.capture.operators import NoKind, sliding
 from cnncalc.shapes import Shape
 
 
 @dataclass(slots=True)
-class Regrouped:
-    """The images of `value` one after another, in a shape that has all dimensions; a layer for all other readers."""
+class Unmade:
+    """A value that an operator only shows in another form: a layer for those readers that need it made."""
 
     value: Value
-    shape: Shape
     make: Callable[[], Value]
     made: Value | None = None
 
     def whole(self) -> Value:
         self.made = self.made or self.make()
         return self.made
+
+
+@dataclass(slots=True)
+class Repeated(Unmade):
+    """Its sizes of 1 are repeated, which is nothing where it meets another value."""
+
+
+@dataclass(slots=True)
+class Regrouped(Unmade):
+    """Its images are one after another in a shape that has all dimensions."""
+
+    shape: Shape = ()
 
 
 # Operators after which a value's numbers are in the same order.
@@ -63,13 +74,4 @@ def dynamic_conv(arguments: dict[str, Any], map: Shape, filters: Shape, batch: i
     groups = arguments["groups"]
     if one != 1 or arguments.get("transposed") or any(count % batch for count in (channels, rows, groups)):
         raise NoKind("its weight is computed from the input")
-    rank = len(kernel)
-    dilation = spread(arguments["dilation"], rank)
-    return DynamicConv(
-        out_channels=rows // batch,
-        kernel_size=short(kernel),
-        stride=short(spread(arguments["stride"], rank)),
-        padding=padding_of(arguments["padding"], kernel, dilation),
-        dilation=short(dilation),
-        groups=groups // batch,
-    )
+    return DynamicConv(out_channels=rows // batch, groups=groups // batch, **sliding(arguments, kernel))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -31,6 +31,8 @@ from cnncalc.pytorch.capture.regrouping import (
     REGROUPING,
     VIEWS,
     Regrouped,
+    Repeated,
+    Unmade,
     dynamic_conv,
     keeps_order,
 )
@@ -60,19 +62,6 @@ class Later:
     call: Call
     result: Any
     shape: Shape
-
-
-@dataclass(slots=True)
-class Repeated:
-    """A value whose sizes of 1 are repeated: nothing where it meets another, a layer for all other readers."""
-
-    value: Value
-    make: Callable[[], Value]
-    made: Value | None = None
-
-    def whole(self) -> Value:
-        self.made = self.made or self.make()
-        return self.made
 
 
 class Walk:
@@ -158,10 +147,10 @@ class Walk:
 
         Of several results that are read together it is every one.
         """
-        if isinstance(value, Regrouped):
+        if isinstance(value, Repeated) and repeats:
+            return value.value
+        if isinstance(value, Unmade):
             return value.whole()
-        if isinstance(value, Repeated):
-            return value.value if repeats else value.whole()
         if isinstance(value, list):
             return [self.item(value, place) for place in range(len(value))]
         return value
@@ -188,7 +177,7 @@ class Walk:
         """A value in the shape that an operator gives it."""
         shape = whole(node.meta["val"])
         if not self.is_apart(node):
-            return Regrouped(value, shape, lambda: self.made_of(node))
+            return Regrouped(value, lambda: self.made_of(node), shape=shape)
         return self.reshaped(node, value, shape[1:])
 
     def reshaped(self, node: fx.Node, value: Value, shape: Shape) -> Value:
